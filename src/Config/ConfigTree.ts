@@ -1,0 +1,121 @@
+/**
+ * A configuration file as a tree that knows the line of every key, so that each problem and each effective value can
+ * name its place. A file that does not parse is a problem with line and column, never an empty tree.
+ */
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from "yaml"
+import type { ConfigProblem } from "./ConfigError.ts"
+
+export interface Place {
+  /** Name of the file as shown to the operator. */
+  readonly file: string
+  readonly line: number
+  readonly column: number
+}
+
+export interface ConfigTree {
+  readonly at: Place
+  /** Plain data of this subtree. A number that JavaScript would write otherwise (`+49…`, `007`, 19 digits) is its text. */
+  readonly value: unknown
+  /** Of a map; `null` for everything else. */
+  readonly children: ReadonlyMap<string, ConfigTree> | null
+}
+
+export interface ParsedFile {
+  readonly tree: ConfigTree | null
+  readonly problems: ReadonlyArray<ConfigProblem>
+}
+
+/** Aliases may make a small file huge; past this many nodes it is refused. */
+const MAX_NODES = 200_000
+const MAX_PROBLEMS = 20
+
+export const showPlace = (at: Place): string => `${at.file}:${at.line}:${at.column}`
+
+/** Descends by presence: `null` in the tree is a value, a missing key is `undefined`. */
+export const descend = (tree: ConfigTree | undefined, path: ReadonlyArray<string>): ConfigTree | undefined => {
+  let node = tree
+  for (const part of path) node = node?.children?.get(part)
+  return node
+}
+
+class TooLarge extends Error {}
+
+/** Whole numbers that JavaScript writes otherwise are ids and telephone numbers: they stay text. */
+const scalarValue = (value: unknown, source: string | undefined): unknown => {
+  if (typeof value !== "bigint") return value
+  const number = Number(value)
+  return source === undefined || (Number.isSafeInteger(number) && String(number) === source) ? number : source
+}
+
+/** The keys of maps are text: an id used as a key keeps its digits too. */
+const keyText = (key: unknown): string => {
+  if (!isScalar(key)) return String(key)
+  return typeof key.value === "bigint" && key.source !== undefined ? key.source : String(key.value)
+}
+
+const convert = (document: Document.Parsed, file: string, lines: LineCounter): ConfigTree => {
+  let nodes = 0
+  const place = (node: Node | null, fallback: Place): Place => {
+    const offset = node?.range?.[0]
+    if (offset === undefined) return fallback
+    const { col, line } = lines.linePos(offset)
+    return { file, line, column: col }
+  }
+  const walk = (input: unknown, fallback: Place, depth: number): ConfigTree => {
+    if (++nodes > MAX_NODES || depth > 100) throw new TooLarge()
+    let node = input as Node | null
+    const at = place(node, fallback)
+    if (isAlias(node)) node = node.resolve(document) ?? null
+    if (isMap(node)) {
+      const children = new Map<string, ConfigTree>()
+      for (const pair of node.items) {
+        const key = keyText(pair.key)
+        const child = walk(pair.value, at, depth + 1)
+        // The place of a key is where the key stands, not its value.
+        const keyed = { ...child, at: place(pair.key as Node, at) }
+        if (key === "<<" && child.children !== null) {
+          for (const [name, merged] of child.children) if (!children.has(name)) children.set(name, merged)
+        } else children.set(key, keyed)
+      }
+      return { at, value: Object.fromEntries([...children].map(([key, child]) => [key, child.value])), children }
+    }
+    if (isSeq(node)) return { at, value: node.items.map((item) => walk(item, at, depth + 1).value), children: null }
+    return { at, value: isScalar(node) ? scalarValue(node.value, node.source) : null, children: null }
+  }
+  return walk(document.contents, { file, line: 1, column: 1 }, 0)
+}
+
+/** Reads YAML 1.2, of which JSON is a part. `tree` is `null` when there is nothing usable. */
+export const parse = (content: string, file: string): ParsedFile => {
+  const lines = new LineCounter()
+  const problem = (level: ConfigProblem["level"], offset: number, value: string, fix: string): ConfigProblem => {
+    const { col, line } = lines.linePos(offset)
+    return { level, where: showPlace({ file, line, column: col }), value, expected: "valid YAML", fix }
+  }
+  const document = parseDocument(content.replace(/^\uFEFF/, ""), {
+    lineCounter: lines,
+    intAsBigInt: true,
+    prettyErrors: false,
+    strict: true,
+    uniqueKeys: true
+  })
+  const problems = [
+    ...document.errors.slice(0, MAX_PROBLEMS).map((error) =>
+      problem("error", error.pos[0], "something else", `correct it: ${error.message}`)),
+    ...document.warnings.slice(0, MAX_PROBLEMS).map((warning) =>
+      problem("warning", warning.pos[0], "something else", warning.message))
+  ]
+  if (document.errors.length > 0) return { tree: null, problems }
+  if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) {
+    return { tree: null, problems }
+  }
+  if (!isMap(document.contents)) {
+    return { tree: null, problems: [...problems, { ...problem("error", 0, "no map", "write one `key: value` a line"), expected: "a map of keys" }] }
+  }
+  try {
+    return { tree: convert(document, file, lines), problems }
+  } catch (error) {
+    const reason = error instanceof TooLarge ? "make it smaller: its aliases unfold to too much" : `correct it: ${String(error)}`
+    return { tree: null, problems: [...problems, problem("error", 0, "a file that cannot be unfolded", reason)] }
+  }
+}

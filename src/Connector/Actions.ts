@@ -1,0 +1,124 @@
+/**
+ * What each outbound action does to the chats (`relay` Outbound actions): stores, edits, shows typing, and moves the
+ * person's message along. Runs inside the core's transaction; it never repeats an action whose key it knows.
+ */
+import { Effect } from "effect"
+import type { SqlError } from "effect/sql"
+import { sanitizeText } from "../Storage/StoredText.ts"
+import type { OutboundAction } from "../Relay/OutboundAction.ts"
+import * as ChatModel from "./ChatModel.ts"
+import type { ChatMessage, MessageState } from "./ChatModel.ts"
+import type { ChatStore } from "./ChatStore.ts"
+import type { Draft } from "./Exchange.ts"
+import { type ActionResult, idempotencyKeyOf, isAnswer } from "./GatewayFrames.ts"
+
+export type ActionHandler = (draft: Draft, action: OutboundAction) => Effect.Effect<ActionResult, SqlError.SqlError>
+
+type Action<Op extends OutboundAction["op"]> = Extract<OutboundAction, { readonly op: Op }>
+
+const failure = (error: string): ActionResult => ({ success: false, error })
+const chatNotFound = failure("chat not found")
+
+export const make = (store: ChatStore["Service"]): ActionHandler => {
+  const move = Effect.fnUntraced(function*(draft: Draft, messages: ReadonlyArray<ChatMessage>, state: MessageState) {
+    for (const { id } of messages) {
+      const moved = yield* store.change(id, { state, at: draft.now, revision: ++draft.revision })
+      if (moved !== null) draft.updates.push({ _tag: "Messages", messages: [moved] })
+    }
+  })
+
+  const showProgress = Effect.fnUntraced(function*(
+    draft: Draft,
+    chatId: string,
+    replyTo: string | null,
+    answered: boolean
+  ) {
+    const open = yield* store.open(chatId)
+    if (answered) return yield* move(draft, ChatModel.settledBy(open, replyTo), "answered")
+    const started = ChatModel.startedBy(open, replyTo)
+    if (started !== null) yield* move(draft, [started], "running")
+  })
+
+  const show = Effect.fnUntraced(function*(
+    draft: Draft,
+    chatId: string,
+    action: Action<"send"> | Action<"follow_up">
+  ): Effect.fn.Return<ActionResult, SqlError.SqlError> {
+    const key = idempotencyKeyOf(action.metadata)
+    const earlier = key === null ? null : yield* store.byKey(key)
+    if (earlier !== null) return { success: true, message_id: earlier.id }
+    const replyTo = action.op === "send" ? action.reply_to ?? null : null
+    const revision = ++draft.revision
+    const message = yield* store.insert({
+      chatId,
+      id: `a${revision}`,
+      role: "assistant",
+      text: sanitizeText(action.content),
+      replyTo,
+      idempotencyKey: key,
+      bufferId: null,
+      state: "shown",
+      at: draft.now,
+      revision
+    })
+    if (message === null) return failure("connectionerror: the message could not be stored, nothing was shown")
+    if (ChatModel.isPruningDue(message)) yield* store.prune(chatId, ChatModel.maxMessagesPerChat)
+    draft.updates.push({ _tag: "Messages", messages: [message] })
+    yield* showProgress(draft, chatId, replyTo, isAnswer(action))
+    return { success: true, message_id: message.id }
+  })
+
+  const edit = Effect.fnUntraced(function*(
+    draft: Draft,
+    action: Action<"edit">
+  ): Effect.fn.Return<ActionResult, SqlError.SqlError> {
+    const message = yield* store.byId(action.message_id)
+    if (message === null || message.role !== "assistant" || message.chatId !== action.chat_id) {
+      return failure("message to edit not found")
+    }
+    const text = sanitizeText(action.content)
+    if (text !== message.text) {
+      const edited = yield* store.change(message.id, { text, at: draft.now, revision: ++draft.revision })
+      if (edited !== null) draft.updates.push({ _tag: "Messages", messages: [edited] })
+    }
+    yield* showProgress(draft, message.chatId, message.replyTo, isAnswer(action))
+    return { success: true }
+  })
+
+  const typing = Effect.fnUntraced(function*(
+    draft: Draft,
+    action: Action<"typing">
+  ): Effect.fn.Return<ActionResult, SqlError.SqlError> {
+    if ((yield* store.chat(action.chat_id)) === null) return chatNotFound
+    draft.updates.push({ _tag: "Typing", chatId: action.chat_id })
+    yield* showProgress(draft, action.chat_id, null, false)
+    return { success: true }
+  })
+
+  /** The chat is the last part of a session key of this platform that names one (`session K1`). */
+  const chatOfSession = Effect.fnUntraced(function*(sessionKey: string) {
+    for (const part of sessionKey.split(":").reverse()) {
+      if (part !== "" && (yield* store.chat(part)) !== null) return part
+    }
+    return null
+  })
+
+  return (draft, action) => {
+    switch (action.op) {
+      case "send":
+        return Effect.flatMap(store.chat(action.chat_id), (chat) =>
+          chat === null ? Effect.succeed(chatNotFound) : show(draft, chat.chatId, action))
+      case "edit":
+        return edit(draft, action)
+      case "typing":
+        return typing(draft, action)
+      case "follow_up":
+        // The page hands out no capability of its own: what is left of a follow-up is a message in that session's chat.
+        return Effect.flatMap(chatOfSession(action.session_key), (chatId) =>
+          chatId === null ? Effect.succeed(chatNotFound) : show(draft, chatId, action))
+      case "get_chat_info":
+        return Effect.map(store.chat(action.chat_id), (chat): ActionResult =>
+          chat === null ? chatNotFound : { success: true, name: chat.title, type: "dm" })
+    }
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * What one message means and what is done about it: the `Turns` that session actors ask (`conversation P1`). Turns are the
+ * runner's, commands the table's; here they are put together and their answers become Outbox rows.
+ */
+import { Clock, Effect, Layer, Random } from "effect"
+import { DisplayBusyAckEnabled } from "../Config/GatewaySettings.ts"
+import { Settings } from "../Config/Settings.ts"
+import * as Reply from "../Delivery/Reply.ts"
+import { SendQueues } from "../Delivery/SendQueues.ts"
+import { type Notice, Turns } from "../Session/Turns.ts"
+import type { Write } from "../Storage/BatchStatement.ts"
+import { ended, type InboxRow, refused, waiting } from "../Storage/Inbox.ts"
+import { Installation } from "../Storage/Installation.ts"
+import { Journal } from "../Storage/Journal.ts"
+import { stored } from "../Storage/Outbox.ts"
+import * as Commands from "./Commands.ts"
+import { answerOf, mayAnswer, Prompts } from "./Prompts.ts"
+import * as SlashCommand from "./SlashCommand.ts"
+import * as Texts from "./Texts.ts"
+import { TurnRunner } from "./TurnRunner.ts"
+
+/** One acknowledgement per session in this time (`conversation Y7`). */
+const ackEvery = 30_000
+/** Sessions whose last acknowledgement is remembered; the oldest is forgotten first, and is then told once more. */
+const ackBound = 10_000
+
+export const layer = Layer.effect(
+  Turns,
+  Effect.gen(function*() {
+    const runner = yield* TurnRunner
+    const journal = yield* Journal
+    const queues = yield* SendQueues
+    const prompts = yield* Prompts
+    const clock = yield* Clock.Clock
+    const installation = (yield* Installation).id
+    const settings = yield* Settings
+    const acknowledges = yield* settings.get(DisplayBusyAckEnabled)
+    const acknowledged = new Map<string, number>()
+
+    /** Stores a short text with whatever belongs to it, in one transaction. */
+    const say = Effect.fnUntraced(function*(row: InboxRow, cause: string, text: string, writes: ReadonlyArray<Write>) {
+      const target = Reply.targetOf(row.event.source)
+      const outlet = queues.outlet(row.link)
+      const rows = Reply.rows({
+        installation,
+        cause,
+        link: row.link,
+        target,
+        sessionKey: row.sessionKey,
+        kind: "notice",
+        text,
+        replyTo: row.event.messageId,
+        notify: false,
+        capabilities: outlet?.capabilities(target) ?? Reply.assumedCapabilities,
+        at: clock.currentTimeMillisUnsafe()
+      })
+      const receipt = yield* journal.commit([...rows.map(stored), ...writes])
+      queues.offer(rows.flatMap((out, i) => receipt[i] === undefined ? [] : [{ ...out, seq: Number(receipt[i].seq) }]))
+    })
+
+    const mayTell = (sessionKey: string, now: number): boolean => {
+      const last = acknowledged.get(sessionKey)
+      if (last !== undefined && now - last < ackEvery) return false
+      acknowledged.delete(sessionKey)
+      acknowledged.set(sessionKey, now)
+      if (acknowledged.size > ackBound) acknowledged.delete(acknowledged.keys().next().value!)
+      return true
+    }
+
+    const notStored = (what: string) => Effect.catch((error: { readonly message: string }) => Effect.logError(what, error.message))
+
+    return {
+      classify: (event) => {
+        const name = SlashCommand.parse(event.text)?.name ?? null
+        return name === null || name === ""
+          ? { _tag: "Message" as const }
+          : { _tag: "Command" as const, name, policy: Commands.find(name)?.policy ?? "now" }
+      },
+      run: runner.run,
+      execute: Effect.fnUntraced(
+        function*(row, name, session) {
+          const command = Commands.find(name)
+          const now = clock.currentTimeMillisUnsafe()
+          const prompt = prompts.of(session.sessionKey)
+          const mine = prompt !== null && mayAnswer(prompt, row) ? prompt : null
+          const outcome: Commands.Outcome = command === null ? { text: Texts.unknownCommand(name) } : command.run({
+            row,
+            args: SlashCommand.parse(row.event.text)?.args ?? "",
+            session,
+            prompt: mine,
+            now,
+            random: yield* Random.next
+          })
+          yield* say(row, `command:${row.id}`, outcome.text, [
+            ended(row.id, "done", now),
+            ...session.dropped.map((dropped) => ended(dropped.id, "dropped", now, `/${name}`)),
+            ...(outcome.writes ?? [])
+          ])
+          if (outcome.routed !== undefined) session.routed(outcome.routed)
+          if (outcome.answer !== undefined && mine !== null) {
+            prompts.take(session.sessionKey, mine)
+            yield* mine.resolve(outcome.answer)
+          }
+        },
+        notStored("a command was not carried out; it will be tried again")
+      ),
+      answer: Effect.fnUntraced(
+        function*(sessionKey, row) {
+          const prompt = prompts.of(sessionKey)
+          const answer = prompt === null || !mayAnswer(prompt, row) ? null : answerOf(prompt, row.event.text)
+          if (prompt === null || answer === null) return false
+          prompts.take(sessionKey, prompt)
+          yield* journal.commit([ended(row.id, "done", clock.currentTimeMillisUnsafe(), "an answer")])
+          yield* prompt.resolve(answer)
+          return true
+        },
+        Effect.catch((error) => Effect.as(Effect.logError("an answer was not stored", error.message), false))
+      ),
+      steer: Effect.fnUntraced(
+        function*(sessionKey, row) {
+          if (!(yield* runner.steer(sessionKey, row.event.text))) return false
+          yield* journal.commit([ended(row.id, "done", clock.currentTimeMillisUnsafe(), "steered")])
+          return true
+        },
+        Effect.catch((error) => Effect.as(Effect.logError("a steered message was not stored", error.message), true))
+      ),
+      tell: (row, notice: Notice) =>
+        Effect.suspend(() =>
+          acknowledges && mayTell(row.sessionKey, clock.currentTimeMillisUnsafe())
+            ? say(row, `notice:${row.id}`, Texts.notices[notice], [])
+            : Effect.void
+        ).pipe(notStored("a notice was not stored")),
+      mark: (row, state) => journal.append([state === "refused" ? refused(row.id) : waiting(row.id)])
+    }
+  })
+)

@@ -1,0 +1,65 @@
+/**
+ * What the gateway itself says to people, in one place (`conversation`: the specs give the substance, this file the words).
+ * No text holds ids of processes, class names, or anything an agent or platform answered.
+ */
+import type { AgentError } from "../Agent/Agent.ts"
+import type { Notice } from "../Session/Turns.ts"
+
+export const notices: Readonly<Record<Notice, string>> = {
+  interrupting: "⚡ Stopping the current task; your new message is next.",
+  queued: "⏳ Queued: it runs after the current task.",
+  steered: "⏩ Passed on: it arrives after the next tool call.",
+  "many-waiting": "⏳ Many messages are waiting; this one runs after them. /stop clears the queue."
+}
+
+/** `conversation E1`. */
+export const failures: Readonly<Record<AgentError["category"], string>> = {
+  auth: "⚠️ The agent's provider refused the credentials. Details are in the gateway's log.",
+  policy: "⚠️ The provider rejected this request. Please rephrase it.",
+  rate_limit: "⏱️ The provider's rate limit is reached. Please wait a moment and try again.",
+  balance: "⚠️ The provider's balance or quota is used up.",
+  overloaded: "⚠️ The provider is overloaded. Please try again shortly.",
+  context: "⚠️ The conversation has become too large. Start afresh with /new.",
+  bad_request: "⚠️ The provider rejected the request.",
+  provider: "⚠️ The provider failed. Details are in the gateway's log.",
+  no_credentials: "⚠️ The agent has no credentials for its provider."
+}
+
+export const internal = (errorId: string): string =>
+  `⚠️ Sorry, something unexpected went wrong (error ${errorId}). Please try again, or start afresh with /new.`
+
+export const nothingSaid = "⚠️ The agent finished without an answer. Please try again."
+export const diedTooOften = "⚠️ This message made the gateway stop several times and was set aside. Please rephrase it."
+export const stopped = "⚡ Stopped. You can go on."
+export const nothingToStop = "Nothing is running."
+export const freshSession = "✨ New conversation. I no longer see what was said before."
+export const nothingWaits = "⚠️ Nothing is waiting for an answer."
+
+export const unknownCommand = (name: string): string =>
+  `Unknown command /${name}. /help lists all. To send the text to the agent, write it without the slash.`
+
+export const question = (text: string, choices: ReadonlyArray<string>): string =>
+  choices.length === 0
+    ? `❓ ${text}`
+    : `❓ ${text}\n\n${choices.map((choice, i) => `${i + 1}. ${choice}`).join("\n")}\n\nAnswer with a number or in your own words.`
+
+/** Shows at most 200 characters of the command (`conversation A3`). */
+export const approval = (command: string, description: string | null): string => {
+  const shown = Array.from(command)
+  const cut = shown.length > 200 ? `${shown.slice(0, 200).join("")}...` : command
+  const fence = cut.includes("```") ? "````" : "```"
+  return `⚠️ The agent asks to run:\n${fence}\n${cut}\n${fence}\n${description === null ? "" : `${description}\n`}` +
+    "/approve, /approve session, /approve always or /deny"
+}
+
+export const toolLine = (tool: string, preview: string | null): string => {
+  if (preview === null || preview === "") return `⚙️ ${tool}...`
+  const shown = Array.from(preview.replaceAll(/\s+/g, " "))
+  return `⚙️ ${tool}: "${shown.length > 40 ? `${shown.slice(0, 37).join("")}...` : shown.join("")}"`
+}
+
+/** A file where the chat takes none: its address, or its name, never a path of this machine (`delivery M11`). */
+export const attachment = (ref: string, caption: string | null): string =>
+  /^https?:\/\//i.test(ref)
+    ? caption === null ? ref : `${caption}\n${ref}`
+    : `📎 File: ${ref.split(/[\\/]/).at(-1) ?? ""} (this chat takes no files)`

@@ -1,0 +1,167 @@
+/**
+ * One attempt at one Outbox row, and what follows from its outcome: sent, again later, unknown, given up (`delivery O3`,
+ * O4, O5). It repeats a send of unknown outcome only as the link's declaration allows (law 3).
+ */
+import { type Clock, Effect, Random } from "effect"
+import { SendError } from "../Message/SendError.ts"
+import type { Journal } from "../Storage/Journal.ts"
+import { type OutboxRow, progressed } from "../Storage/Outbox.ts"
+import * as Backoff from "./Backoff.ts"
+import { contentHash } from "./IdempotencyKey.ts"
+import type { Outlet, Target } from "./Outlet.ts"
+import { split } from "./Splitter.ts"
+
+/** Heads a message that may be on the screen already (`delivery O4` c); its length is reserved when a reply is split. */
+export const repeatMark = "⚠️ This may be a repeat:\n\n"
+
+export interface Context {
+  readonly outlet: Outlet
+  readonly journal: Journal["Service"]
+  readonly clock: Clock.Clock
+  /** What becomes of an unknown outcome where the platform offers no way to settle it. */
+  readonly ambiguous: "mark" | "hold"
+  /** Milliseconds after which a row is given up. */
+  readonly maxAge: number
+}
+
+export interface Outcome {
+  /** The row as it stands now; `pending` and `ambiguous` = to be tried again at `notBefore`. */
+  readonly row: OutboxRow
+  readonly messageId: string | null
+  readonly error: SendError | null
+}
+
+/** One attempt. Never fails: what went wrong is in the outcome. */
+export const make = (row: OutboxRow, context: Context): Effect.Effect<Outcome> =>
+  Effect.suspend(() => {
+    if (context.clock.currentTimeMillisUnsafe() - row.createdAt > context.maxAge) return Effect.succeed(ended(row, "dead"))
+    const { settle } = context.outlet.capabilities(targetOf(row))
+    return (row.state === "ambiguous" || row.state === "sending") && settle !== "key" && !isEdit(row)
+      ? settleUnknown(row, context)
+      : carryOut(row, context, settle === "key")
+  })
+
+export const targetOf = (row: OutboxRow): Target => ({
+  platform: row.payload.platform,
+  chatId: row.payload.chatId,
+  chatType: row.payload.chatType,
+  threadId: row.payload.threadId,
+  scopeId: row.payload.scopeId
+})
+
+const ended = (
+  row: OutboxRow,
+  state: OutboxRow["state"],
+  error: SendError | null = null,
+  messageId: string | null = null
+): Outcome => ({ row: { ...row, state }, messageId, error })
+
+/** An edit says the same thing however often it is repeated. */
+const isEdit = (row: OutboxRow): boolean => row.preview !== null && row.preview.messageId !== null
+
+/** The platform cannot tell whether it arrived: say it once more and say so, or hold it (`delivery O4`). */
+const settleUnknown = (row: OutboxRow, context: Context): Effect.Effect<Outcome> => {
+  if (row.payload.marked) return Effect.succeed(ended(row, "dead", unknownTwice))
+  if (context.ambiguous === "hold") return Effect.succeed(ended(row, "held", heldBack))
+  const marked: OutboxRow = {
+    ...row,
+    state: "pending",
+    preview: null,
+    payload: { ...row.payload, text: repeatMark + row.payload.text, marked: true }
+  }
+  return carryOut(marked, context, false)
+}
+
+const unknownTwice = new SendError({ kind: "ambiguous", message: "no answer came, also to the marked repeat" })
+const heldBack = new SendError({ kind: "ambiguous", message: "no answer came; held until an operator decides" })
+
+const carryOut = (row: OutboxRow, context: Context, keyed: boolean): Effect.Effect<Outcome> => {
+  const attempt = (keyed || isEdit(row) ? Effect.void : markSending(row, context)).pipe(
+    Effect.andThen(say(row, context.outlet, keyed))
+  )
+  return Effect.matchEffect(attempt, {
+    onSuccess: (messageId) => Effect.succeed(ended(row, "sent", null, messageId)),
+    onFailure: (error) => failed(row, error, context)
+  })
+}
+
+/** Where a repeat would show, the disk must know of the attempt before the platform does. */
+const markSending = (row: OutboxRow, context: Context): Effect.Effect<void, SendError> =>
+  context.journal.commit([progressed({ row: { ...row, state: "sending" }, at: context.clock.currentTimeMillisUnsafe() })])
+    .pipe(
+      Effect.mapError((error) => new SendError({ kind: "transient", message: error.message })),
+      Effect.asVoid
+    )
+
+const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<string | null, SendError> => {
+  const { payload, preview } = row
+  const target = targetOf(row)
+  const send = (key: string, text: string, replyTo: string | null = payload.replyTo) =>
+    Effect.map(outlet.send({ key, target, text, replyTo, notify: payload.notify }), (receipt) => receipt.messageId)
+  const whole = Effect.catchIf(
+    send(row.key, payload.text),
+    (error) => error.kind === "too_long" || (error.kind === "not_found" && payload.replyTo !== null && error.reach !== "chat"),
+    (error) => error.kind === "too_long" ? sendSmaller(row, outlet, send) : send(row.key, payload.text, null)
+  )
+  if (preview === null || (preview.messageId === null && !keyed)) return whole
+  const edit = (messageId: string | null) =>
+    messageId === null
+      // The platform gives no ids: what is shown cannot be changed.
+      ? send(`${row.key}:again`, payload.text)
+      : outlet.edit({
+        key: `${row.key}:${contentHash(payload.text)}`,
+        target,
+        messageId,
+        text: payload.text,
+        final: true
+      }).pipe(
+        Effect.as(messageId),
+        // The preview is gone, deleted by a person or too old to edit: the answer still has to be seen.
+        Effect.catchIf(
+          (error) => error.kind === "not_found" || error.kind === "unsupported",
+          () => send(`${row.key}:again`, payload.text)
+        )
+      )
+  return preview.messageId === null
+    // Sent or not before the crash: under the same key the platform shows it once and tells its id.
+    ? Effect.flatMap(send(row.key, preview.text), edit)
+    : edit(preview.messageId)
+}
+
+/** The platform's limit is lower than it declared: the same text in pieces of half the size (`delivery O3`). */
+const sendSmaller = (
+  row: OutboxRow,
+  outlet: Outlet,
+  send: (key: string, text: string) => Effect.Effect<string | null, SendError>
+): Effect.Effect<string | null, SendError> => {
+  const { lengthUnit, maxLength } = outlet.capabilities(targetOf(row))
+  const pieces = split(row.payload.text, { limit: Math.max(1, Math.floor(maxLength / 2)), unit: lengthUnit })
+  return Effect.reduce(pieces, (): string | null => null, (_, piece, index) => send(`${row.key}:${index}`, piece))
+}
+
+const failed = (row: OutboxRow, error: SendError, context: Context): Effect.Effect<Outcome> =>
+  Effect.map(Random.next, (random) => {
+    const now = context.clock.currentTimeMillisUnsafe()
+    const attempts = row.attempts + 1
+    const next = Backoff.next({
+      kind: error.kind,
+      reach: error.reach ?? null,
+      retryAfter: error.retryAfter ?? null,
+      attempts,
+      age: now - row.createdAt,
+      maxAge: context.maxAge,
+      random
+    })
+    return next._tag === "Dead"
+      ? ended({ ...row, attempts }, "dead", error)
+      : {
+        row: {
+          ...row,
+          attempts,
+          notBefore: now + next.delay,
+          state: error.isAmbiguous ? "ambiguous" : "pending"
+        },
+        messageId: null,
+        error
+      }
+  })

@@ -1,0 +1,88 @@
+/**
+ * Turns what is to be said into Outbox rows: split under the chat's limit, keyed, anchored, each chunk a row (`delivery
+ * O1`, C7). Pure: the same turn and text give the same rows.
+ */
+import type { Source } from "../Message/Source.ts"
+import type { OutboxKind, OutboxRow, Preview } from "../Storage/Outbox.ts"
+import { repeatMark } from "./Attempt.ts"
+import * as IdempotencyKey from "./IdempotencyKey.ts"
+import type { Capabilities, Target } from "./Outlet.ts"
+import { split } from "./Splitter.ts"
+
+export const targetOf = (source: Source): Target => ({
+  platform: source.platform,
+  chatId: source.chatId,
+  chatType: source.chatType,
+  threadId: source.threadId,
+  scopeId: source.scopeId
+})
+
+/** Name of a send queue within its link: rows of one chat and thread leave in order. */
+export const queueOf = (target: Target): string =>
+  target.threadId === null
+    ? `${target.platform}:${target.chatId}`
+    : `${target.platform}:${target.chatId}#${target.threadId}`
+
+/** What is taken for granted of a chat whose link is not there: the least that any platform does. */
+export const assumedCapabilities: Capabilities = {
+  maxLength: 4096,
+  lengthUnit: "utf16",
+  dialect: "plain",
+  edit: false,
+  typing: false,
+  streaming: false,
+  settle: "mark"
+}
+
+export interface ReplyOptions {
+  /** Of this database; part of every key. */
+  readonly installation: string
+  /** What it answers: a turn, a command's row, a notice's cause. */
+  readonly cause: string
+  readonly link: string
+  readonly target: Target
+  readonly sessionKey: string | null
+  readonly kind: OutboxKind
+  /** Number of the first chunk among the rows of this cause and kind. */
+  readonly ordinal?: number
+  readonly text: string
+  readonly replyTo: string | null
+  readonly notify: boolean
+  readonly capabilities: Capabilities
+  /** What the first chunk already shows. */
+  readonly preview?: Preview | null
+  readonly at: number
+}
+
+/** Key of one chunk; a preview is sent under the key of the chunk that will replace it. */
+export const keyOf = (options: Pick<ReplyOptions, "installation" | "cause" | "kind">, ordinal: number): string =>
+  IdempotencyKey.make(options.installation, options.cause, options.kind, ordinal)
+
+export const rows = (options: ReplyOptions): ReadonlyArray<OutboxRow> => {
+  const { capabilities, target } = options
+  const limit = capabilities.settle === "key" ? capabilities.maxLength : capabilities.maxLength - repeatMark.length
+  const chunks = split(options.text, { limit: Math.max(1, limit), unit: capabilities.lengthUnit })
+  const first = options.ordinal ?? 0
+  return chunks.map((text, index) => ({
+    seq: 0,
+    key: keyOf(options, first + index),
+    link: options.link,
+    queue: queueOf(target),
+    sessionKey: options.sessionKey,
+    turn: options.cause,
+    ordinal: first + index,
+    kind: options.kind,
+    payload: {
+      ...target,
+      text,
+      replyTo: index === 0 ? options.replyTo : null,
+      notify: options.notify,
+      marked: false
+    },
+    state: "pending",
+    attempts: 0,
+    notBefore: 0,
+    preview: index === 0 ? options.preview ?? null : null,
+    createdAt: options.at
+  }))
+}

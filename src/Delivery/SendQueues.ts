@@ -1,0 +1,298 @@
+/**
+ * Sends what the Outbox owes, each send queue (link, chat, thread) in order by one fiber (`delivery O2`). Owns retries,
+ * settling and the order of rows; never sends a confirmed row again (law 3). Rows wait here in small number: the table is
+ * the truth, and what does not fit is read again.
+ */
+import { Clock, Context, Duration, Effect, FiberSet, Layer, Metric, Schedule, type Scope, Semaphore } from "effect"
+import { DeliveryAmbiguous, DeliveryMaxAgeHours, DeliverySendsInFlight } from "../Config/GatewaySettings.ts"
+import { Settings } from "../Config/Settings.ts"
+import { Journal } from "../Storage/Journal.ts"
+import { Outbox, type OutboxRow, progressed, restOfTurn } from "../Storage/Outbox.ts"
+import * as Attempt from "./Attempt.ts"
+import type { Outlet } from "./Outlet.ts"
+
+/** Rows of one send queue in memory; more are read from the table when these have left. */
+const memoryBound = 64
+/** Open rows of one send queue, and of all, above which no new turn is started for the chat (`delivery O7`). */
+const queueBound = 500
+const totalBound = 10_000
+const sweepEvery = Duration.seconds(5)
+const sweepLimit = 500
+
+interface SendQueue {
+  readonly name: string
+  readonly rows: Array<OutboxRow>
+  /** The table holds rows of this queue that are not in `rows`. */
+  more: boolean
+  working: boolean
+}
+
+interface Link {
+  readonly outlet: Outlet
+  readonly queues: Map<string, SendQueue>
+  readonly permits: Semaphore.Semaphore
+  readonly fork: (effect: Effect.Effect<void>) => void
+  /** Keys in memory, so that the sweep takes nothing twice. */
+  readonly keys: Set<string>
+}
+
+export interface LinkView {
+  readonly link: string
+  readonly up: boolean
+  readonly queues: number
+  readonly rows: number
+}
+
+const sent = Metric.counter("outbox_sent_total", { description: "rows confirmed by their platform", incremental: true })
+const retried = Metric.counter("outbox_retries_total", { description: "sends that will be tried again", incremental: true })
+const dead = Metric.counter("outbox_dead_total", { description: "rows given up", incremental: true })
+
+export class SendQueues extends Context.Service<SendQueues, {
+  /** Sends the rows of this outlet's link until the scope closes; what is under way then is settled at the next start. */
+  readonly serve: (outlet: Outlet) => Effect.Effect<void, never, Scope.Scope>
+  /** Rows that were just committed, in order of commit. */
+  readonly offer: (rows: ReadonlyArray<OutboxRow>) => void
+  /** Nothing of this queue waits or is being sent, so that a preview shown now keeps the order (`delivery` Z18). */
+  readonly isIdle: (link: string, queue: string) => boolean
+  /** Waits while the chat, or the gateway, owes more than `delivery O7` allows. */
+  readonly awaitRoom: (link: string, queue: string) => Effect.Effect<void>
+  readonly outlet: (link: string) => Outlet | null
+  /** Completes when the link is served; at once if it is. */
+  readonly awaitOutlet: (link: string) => Effect.Effect<Outlet>
+  /** Completes when every row has left, or the time is up; says how many rows are still in memory. */
+  readonly flush: (timeout: Duration.Duration) => Effect.Effect<number>
+  readonly view: () => ReadonlyArray<LinkView>
+}>()("Delivery/SendQueues") {
+  static readonly layer = Layer.effect(
+    SendQueues,
+    Effect.gen(function*() {
+      const journal = yield* Journal
+      const outbox = yield* Outbox
+      const settings = yield* Settings
+      const clock = yield* Clock.Clock
+      const ambiguous = yield* settings.get(DeliveryAmbiguous)
+      const maxAge = Duration.hours(yield* settings.get(DeliveryMaxAgeHours))
+      const inFlight = yield* settings.get(DeliverySendsInFlight)
+      const links = new Map<string, Link>()
+      const awaiting = new Set<() => void>()
+
+      const total = (): number => {
+        let rows = 0
+        for (const link of links.values()) rows += link.keys.size
+        return rows
+      }
+
+      const queueOf = (link: Link, name: string): SendQueue => {
+        let queue = link.queues.get(name)
+        if (queue === undefined) link.queues.set(name, queue = { name, rows: [], more: false, working: false })
+        return queue
+      }
+
+      const add = (link: Link, row: OutboxRow): void => {
+        if (link.keys.has(row.key)) return
+        const queue = queueOf(link, row.queue)
+        if (queue.more || queue.rows.length >= memoryBound) {
+          queue.more = true
+        } else {
+          link.keys.add(row.key)
+          let at = queue.rows.length
+          while (at > 0 && queue.rows[at - 1]!.seq > row.seq) at--
+          if (at === queue.rows.length) queue.rows.push(row)
+          else queue.rows.splice(Math.max(at, queue.working ? 1 : 0), 0, row)
+        }
+        if (!queue.working) {
+          queue.working = true
+          link.fork(work(link, queue))
+        }
+      }
+
+      const remove = (link: Link, queue: SendQueue, row: OutboxRow): void => {
+        queue.rows.splice(queue.rows.indexOf(row), 1)
+        link.keys.delete(row.key)
+      }
+
+      /** The row has come to its end; later texts of its turn share a bad one (`delivery O2`). */
+      const end = (link: Link, queue: SendQueue, head: OutboxRow, outcome: Attempt.Outcome) =>
+        Effect.suspend(() => {
+          remove(link, queue, head)
+          const at = clock.currentTimeMillisUnsafe()
+          const { row } = outcome
+          const writes = [progressed({
+            row,
+            at,
+            ...(outcome.messageId === null ? {} : { messageIds: [outcome.messageId] }),
+            error: outcome.error?.message ?? null,
+            errorKind: outcome.error?.kind ?? null
+          })]
+          if (row.state === "sent") return Effect.andThen(journal.append(writes), Metric.update(sent, 1))
+          if (row.turn !== null && row.kind === "final" && (row.state === "dead" || row.state === "held")) {
+            writes.push(restOfTurn(row.turn, row.ordinal, row.state, at))
+            for (const later of queue.rows.filter((other) => other.turn === row.turn && other.kind === "final")) {
+              remove(link, queue, later)
+            }
+          }
+          return journal.append(writes).pipe(
+            Effect.andThen(row.state === "dead" ? Metric.update(dead, 1) : Effect.void),
+            Effect.andThen(Effect.logError("a message could not be delivered", {
+              state: row.state,
+              link: row.link,
+              key: row.key,
+              error: outcome.error?.message ?? "too old"
+            }))
+          )
+        })
+
+      /** Tries the head of a queue until it has come to its end. */
+      const send = Effect.fnUntraced(function*(link: Link, queue: SendQueue, head: OutboxRow) {
+        let row = head
+        while (true) {
+          const wait = row.notBefore - clock.currentTimeMillisUnsafe()
+          if (wait > 0) yield* Effect.sleep(wait)
+          if (!link.outlet.isUp()) yield* link.outlet.awaitUp
+          if (wait > Duration.toMillis(sweepEvery)) {
+            // It has waited long enough for an operator to have dropped or changed it.
+            const now = yield* outbox.find(row.key).pipe(Effect.orElseSucceed(() => row))
+            if (now === null || now.state === "superseded" || now.state === "sent") {
+              remove(link, queue, head)
+              return
+            }
+          }
+          const outcome = yield* link.permits.withPermit(
+            Attempt.make(row, { outlet: link.outlet, journal, clock, ambiguous, maxAge: Duration.toMillis(maxAge) })
+          )
+          if (outcome.row.state !== "pending" && outcome.row.state !== "ambiguous") {
+            return yield* end(link, queue, head, outcome)
+          }
+          row = outcome.row
+          yield* Metric.update(retried, 1)
+          yield* journal.append([progressed({
+            row,
+            at: clock.currentTimeMillisUnsafe(),
+            error: outcome.error?.message ?? null,
+            errorKind: outcome.error?.kind ?? null
+          })])
+        }
+      })
+
+      const refill = (link: Link, queue: SendQueue) =>
+        journal.flush.pipe(
+          Effect.andThen(outbox.openOfQueue(link.outlet.link, queue.name, 0, memoryBound)),
+          Effect.map((rows) => {
+            queue.more = rows.length === memoryBound
+            for (const row of rows) {
+              if (link.keys.has(row.key)) continue
+              link.keys.add(row.key)
+              queue.rows.push(row)
+            }
+          }),
+          Effect.retry(Schedule.spaced("1 second")),
+          Effect.orDie
+        )
+
+      const work = (link: Link, queue: SendQueue): Effect.Effect<void> =>
+        Effect.gen(function*() {
+          while (true) {
+            const head = queue.rows[0]
+            if (head !== undefined) yield* send(link, queue, head)
+            else if (queue.more) yield* refill(link, queue)
+            else {
+              // In one step with the look at `rows`, so that no row is added to a queue that nobody works on.
+              queue.working = false
+              link.queues.delete(queue.name)
+              return
+            }
+          }
+        }).pipe(
+          Effect.tapDefect((defect) => Effect.logError("a send queue died; the sweep revives it", defect)),
+          Effect.onExit(() =>
+            Effect.sync(() => {
+              if (!queue.working) return
+              // After a defect the table is read again; nothing that was under way is forgotten there.
+              for (const row of queue.rows) link.keys.delete(row.key)
+              link.queues.delete(queue.name)
+            })
+          )
+        )
+
+      const sweep = (link: Link, limit: number) =>
+        outbox.openOf(link.outlet.link, 0, limit).pipe(
+          Effect.map((rows) => {
+            for (const row of rows) add(link, row)
+          }),
+          Effect.catch((error) => Effect.logWarning("the outbox could not be swept, will try again", error.message))
+        )
+
+      return {
+        serve: Effect.fnUntraced(function*(outlet) {
+          const workers = yield* FiberSet.make<void>()
+          const run = yield* FiberSet.runtime(workers)<never>()
+          const link: Link = {
+            outlet,
+            queues: new Map(),
+            permits: yield* Semaphore.make(inFlight),
+            fork: (effect) => void run(effect),
+            keys: new Set()
+          }
+          yield* Effect.acquireRelease(
+            Effect.sync(() => {
+              links.set(outlet.link, link)
+              for (const look of awaiting) look()
+            }),
+            () => Effect.sync(() => links.get(outlet.link) === link && links.delete(outlet.link))
+          )
+          yield* sweep(link, totalBound)
+          // `flush` first: a row whose confirmation is still on its way to the disk must not look open.
+          yield* journal.flush.pipe(
+            Effect.andThen(Effect.suspend(() => sweep(link, sweepLimit))),
+            Effect.schedule(Schedule.spaced(sweepEvery)),
+            Effect.forkScoped
+          )
+        }),
+        offer: (rows) => {
+          for (const row of rows) {
+            const link = links.get(row.link)
+            if (link !== undefined) add(link, row)
+          }
+        },
+        isIdle: (link, queue) => links.get(link)?.queues.has(queue) !== true,
+        awaitRoom: (link, queue) =>
+          Effect.suspend(() => {
+            const waiting = links.get(link)?.queues.get(queue)
+            // In memory there are never more than `memoryBound` rows of a queue: only a long one has to be counted.
+            if (total() < totalBound && waiting?.more !== true) return Effect.void
+            const full = Effect.map(
+              Effect.orElseSucceed(outbox.openOfQueue(link, queue, 0, queueBound), () => []),
+              (rows) => rows.length >= queueBound || total() >= totalBound
+            )
+            return Effect.asVoid(
+              Effect.repeat(full, { while: (isFull) => isFull, schedule: Schedule.spaced("1 second") })
+            )
+          }),
+        outlet: (link) => links.get(link)?.outlet ?? null,
+        awaitOutlet: (link) =>
+          Effect.callback<Outlet>((resume) => {
+            const look = () => {
+              const served = links.get(link)
+              if (served !== undefined) resume(Effect.succeed(served.outlet))
+            }
+            awaiting.add(look)
+            look()
+            return Effect.sync(() => awaiting.delete(look))
+          }),
+        flush: (timeout) =>
+          Effect.sync(total).pipe(
+            Effect.repeat({ while: (rows) => rows > 0, schedule: Schedule.spaced("20 millis") }),
+            Effect.timeoutOption(timeout),
+            Effect.map(total)
+          ),
+        view: () =>
+          Array.from(links.values(), (link) => ({
+            link: link.outlet.link,
+            up: link.outlet.isUp(),
+            queues: link.queues.size,
+            rows: link.keys.size
+          }))
+      }
+    })
+  )
+}

@@ -1,0 +1,132 @@
+/**
+ * Health that means a message got through (law 10): storage takes commits, actors answer, each link was proven in both
+ * directions not long ago. A link that is up but deaf is named; one that sleeps on purpose is healthy.
+ */
+import { Clock, Context, Effect, Layer, SubscriptionRef } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { SendQueues } from "../Delivery/SendQueues.ts"
+import { Supervisor } from "../Platforms/Supervisor.ts"
+import { Lanes } from "../Session/Lanes.ts"
+import { Inbox } from "../Storage/Inbox.ts"
+import { Journal } from "../Storage/Journal.ts"
+import { Outbox } from "../Storage/Outbox.ts"
+import { Lifecycle } from "./Lifecycle.ts"
+import { version } from "./Version.ts"
+
+/** A link's proof is void after this time (`platforms-a A5`). */
+const proofPeriod = 150_000
+/** A message that waits longer for its actor shows that actors do not answer. */
+const actorPatience = 30_000
+
+export interface PlatformStatus {
+  readonly name: string
+  readonly label: string
+  readonly state: string
+  readonly detail: string | null
+  readonly error: string | null
+  /** How a send of unknown outcome is settled (law 3); `null` while the link does not run. */
+  readonly settle: string | null
+  readonly lastIn: string | null
+  readonly lastOut: string | null
+  readonly reconnects: number
+}
+
+export interface Status {
+  readonly version: string
+  readonly pid: number
+  readonly phase: string
+  readonly ready: boolean
+  readonly reasons: ReadonlyArray<string>
+  readonly sessions: { readonly resident: number; readonly running: number; readonly queued: number }
+  readonly inbox: Readonly<Record<string, number>>
+  readonly outbox: Readonly<Record<string, number>>
+  readonly platforms: ReadonlyArray<PlatformStatus>
+  readonly updatedAt: string
+}
+
+const iso = (at: number | null): string | null => at === null ? null : new Date(at).toISOString()
+
+export class Health extends Context.Service<Health, {
+  /** Why the gateway is not ready; empty = it is. */
+  readonly reasons: Effect.Effect<ReadonlyArray<string>>
+  readonly status: Effect.Effect<Status>
+}>()("Operations/Health") {
+  static readonly layer = Layer.effect(
+    Health,
+    Effect.gen(function*() {
+      const journal = yield* Journal
+      const lanes = yield* Lanes
+      const supervisor = yield* Supervisor
+      const queues = yield* SendQueues
+      const lifecycle = yield* Lifecycle
+      const inbox = yield* Inbox
+      const outbox = yield* Outbox
+      const clock = yield* Clock.Clock
+
+      const reasons = Effect.map(SubscriptionRef.get(lifecycle.phase), (phase) => {
+        const now = clock.currentTimeMillisUnsafe()
+        const found: Array<string> = []
+        if (phase !== "running") found.push(phase)
+        const storage = journal.health()
+        if (storage.failingSince !== null) found.push(`storage: refuses commits (${storage.error})`)
+        const waiting = lanes.oldestWaiting()
+        if (waiting !== null && now - waiting > actorPatience) found.push("sessions: messages wait for their actor")
+        for (const platform of supervisor.view()) {
+          const { detail, lastIn, lastOut, status } = platform.state
+          if (detail === "asleep") continue
+          if (status !== "connected") found.push(`${platform.name}: ${status}${detail === null ? "" : ` (${detail})`}`)
+          else if (lastIn === null || now - lastIn > proofPeriod) found.push(`${platform.name}: nothing comes in`)
+          else if (lastOut === null || now - lastOut > proofPeriod) found.push(`${platform.name}: nothing goes out`)
+        }
+        return found
+      })
+
+      const platforms = (): ReadonlyArray<PlatformStatus> =>
+        supervisor.view().map(({ error, label, link, name, state }) => ({
+          name,
+          label,
+          state: state.status,
+          detail: state.detail,
+          error: error?.message ?? null,
+          settle: link === null ? null : queues.outlet(link)?.settle() ?? null,
+          lastIn: iso(state.lastIn),
+          lastOut: iso(state.lastOut),
+          reconnects: state.reconnects
+        }))
+
+      const unknown = { unknown: -1 }
+      const status = Effect.gen(function*() {
+        const why = yield* reasons
+        return {
+          version,
+          pid: process.pid,
+          phase: yield* SubscriptionRef.get(lifecycle.phase),
+          ready: why.length === 0,
+          reasons: why,
+          sessions: lanes.view(),
+          inbox: yield* Effect.orElseSucceed(inbox.counts, () => unknown),
+          outbox: yield* Effect.orElseSucceed(outbox.counts, () => unknown),
+          platforms: platforms(),
+          updatedAt: new Date(clock.currentTimeMillisUnsafe()).toISOString()
+        }
+      })
+
+      return { reasons, status }
+    })
+  )
+
+  /** `GET /health`: the event loop answers. `GET /ready`: law 10, with one reason per condition that fails (`operations S3`). */
+  static readonly routes = Layer.mergeAll(
+    HttpRouter.add("GET", "/health", HttpServerResponse.json({ status: "ok", platform: "switchboard", version })),
+    HttpRouter.add(
+      "GET",
+      "/ready",
+      Effect.gen(function*() {
+        const reasons = yield* (yield* Health).reasons
+        return yield* reasons.length === 0
+          ? HttpServerResponse.json({ status: "ready", reasons })
+          : HttpServerResponse.json({ status: "not ready", reasons }, { status: 503 })
+      })
+    )
+  )
+}

@@ -1,0 +1,34 @@
+/**
+ * Deletes what has ended long enough ago (`relay I3a`, `delivery O3`): ended Inbox rows with their duplicate keys, ended
+ * Outbox rows. In small pieces, so that no message waits for it; never an open row.
+ */
+import { Clock, Duration, Effect, Layer, Schedule } from "effect"
+import { DeliveryKeepDays } from "../Config/GatewaySettings.ts"
+import { Settings } from "../Config/Settings.ts"
+import { Inbox } from "../Storage/Inbox.ts"
+import { Outbox } from "../Storage/Outbox.ts"
+
+/** How long a message's ids are remembered against duplicates. */
+const inboxKept = Duration.days(7)
+const every = Duration.hours(1)
+const piece = 1000
+
+export const layer = Layer.effectDiscard(Effect.gen(function*() {
+  const inbox = yield* Inbox
+  const outbox = yield* Outbox
+  const clock = yield* Clock.Clock
+  const outboxKept = Duration.days(yield* (yield* Settings).get(DeliveryKeepDays))
+
+  const untilFew = <E>(deletePiece: Effect.Effect<number, E>) =>
+    Effect.repeat(deletePiece, { while: (deleted) => deleted === piece, schedule: Schedule.spaced("100 millis") })
+
+  const before = (kept: Duration.Duration) => clock.currentTimeMillisUnsafe() - Duration.toMillis(kept)
+
+  yield* Effect.suspend(() => untilFew(inbox.prune(before(inboxKept), piece))).pipe(
+    Effect.andThen(Effect.suspend(() => untilFew(outbox.prune(before(outboxKept), piece)))),
+    Effect.catch((error) => Effect.logWarning("old rows were not deleted, will try again", error.message)),
+    Effect.schedule(Schedule.spaced(every)),
+    Effect.forkScoped
+  )
+}))
+

@@ -1,0 +1,149 @@
+/**
+ * Runs every registered adapter in a scope of its own (law 5, `operations R1`–`R6`): one that fails retryably is built anew
+ * after a wait, one that fails for good rests and says why, and neither touches the others.
+ */
+import { Cause, Context, Duration, Effect, Exit, Layer, Metric, Random, Scope, Stream, SubscriptionRef } from "effect"
+import { Settings } from "../Config/Settings.ts"
+import { SendQueues } from "../Delivery/SendQueues.ts"
+import { Intake } from "../Session/Intake.ts"
+import { type Adapter, AdapterError, type AdapterState, type Registration } from "./Adapter.ts"
+import { Registry } from "./Registry.ts"
+
+const connectTimeout = Duration.seconds(30)
+
+export interface PlatformView {
+  readonly name: string
+  readonly label: string
+  readonly state: AdapterState
+  readonly error: AdapterError | null
+  /** Name of its link; `null` while it does not run. */
+  readonly link: string | null
+}
+
+interface Slot {
+  readonly registration: Registration
+  adapter: Adapter | null
+  state: AdapterState
+  error: AdapterError | null
+  tries: number
+}
+
+const resting: AdapterState = { status: "connecting", detail: null, lastIn: null, lastOut: null, reconnects: 0 }
+
+const failures = Metric.counter("adapter_failures_total", { description: "adapters that failed to run", incremental: true })
+
+/** `operations R2`: 30 s doubling to 300 s, ±20 %. */
+const waitBefore = (tries: number, random: number): Duration.Duration =>
+  Duration.seconds(Math.min(30 * 2 ** Math.min(tries - 1, 10), 300) * (0.8 + 0.4 * random))
+
+export class Supervisor extends Context.Service<Supervisor, {
+  readonly view: () => ReadonlyArray<PlatformView>
+  /** Asks the other ends to keep what comes from now on. */
+  readonly drain: Effect.Effect<void>
+  /** Ends every adapter; their links are closed when it completes. */
+  readonly close: Effect.Effect<void>
+}>()("Platforms/Supervisor") {
+  static readonly layer = Layer.effect(
+    Supervisor,
+    Effect.gen(function*() {
+      const { registrations } = yield* Registry
+      const queues = yield* SendQueues
+      const intake = yield* Intake
+      const settings = yield* Settings
+      const slots = registrations.map((registration): Slot => ({
+        registration,
+        adapter: null,
+        state: resting,
+        error: null,
+        tries: 0
+      }))
+      const scope = yield* Scope.make()
+      yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
+
+      /** Lives as long as the adapter runs; fails when it cannot. */
+      const run = (slot: Slot) =>
+        Effect.gen(function*() {
+          const adapter = yield* slot.registration.make.pipe(
+            Effect.provideService(Intake, intake),
+            Effect.provideService(Settings, settings),
+            Effect.timeoutOrElse({ duration: connectTimeout, orElse: () => Effect.fail(timedOut(slot)) })
+          )
+          slot.adapter = adapter
+          slot.error = null
+          yield* queues.serve(adapter.outlet)
+          yield* SubscriptionRef.changes(adapter.state).pipe(
+            Stream.runForEach((state) =>
+              Effect.sync(() => {
+                slot.state = state
+                if (state.status === "connected") slot.tries = 0
+              })
+            )
+          )
+          return yield* Effect.never
+        }).pipe(
+          Effect.scoped,
+          Effect.ensuring(Effect.sync(() => {
+            slot.adapter = null
+          }))
+        )
+
+      const supervise = (slot: Slot): Effect.Effect<void> =>
+        run(slot).pipe(
+          Effect.catchCause((cause) => {
+            if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+            const known = Cause.findErrorOption(cause)
+            const error = known._tag === "Some" ? known.value : defect(slot)
+            slot.error = error
+            slot.tries++
+            slot.state = { ...slot.state, status: error.retryable ? "retrying" : "fatal", detail: error.code }
+            return Metric.update(failures, 1).pipe(
+              Effect.andThen(Effect.logError(`${slot.registration.label} does not run`, {
+                code: error.code,
+                message: error.message,
+                retryable: error.retryable
+              }, known._tag === "Some" ? "" : cause)),
+              // A failure for good waits for the next start: its settings have to change.
+              Effect.andThen(error.retryable
+                ? Effect.flatMap(Random.next, (random) => Effect.sleep(waitBefore(slot.tries, random)))
+                : Effect.never)
+            )
+          }),
+          Effect.forever
+        )
+
+      for (const slot of slots) yield* Effect.forkIn(supervise(slot), scope)
+
+      return {
+        view: () =>
+          slots.map((slot) => ({
+            name: slot.registration.name,
+            label: slot.registration.label,
+            state: slot.state,
+            error: slot.error,
+            link: slot.adapter?.outlet.link ?? null
+          })),
+        drain: Effect.forEach(slots, (slot) => slot.adapter?.drain ?? Effect.void, {
+          discard: true,
+          concurrency: "unbounded"
+        }),
+        close: Scope.close(scope, Exit.void)
+      }
+    })
+  )
+}
+
+const timedOut = ({ registration }: Slot) =>
+  new AdapterError({
+    platform: registration.name,
+    code: "connect_timeout",
+    message: "it did not connect in 30 s",
+    retryable: true
+  })
+
+const defect = ({ registration }: Slot) =>
+  new AdapterError({
+    platform: registration.name,
+    code: "gateway_task_exited",
+    message: "it died; the cause is in the log",
+    retryable: true
+  })

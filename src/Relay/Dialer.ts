@@ -1,0 +1,204 @@
+/**
+ * Opens the WebSocket to a connector and gives it as a wire: pull, write, ping, close. The only file of this room that
+ * knows `ws` and real time; everything else runs the same on a simulated wire.
+ */
+import { Context, Effect, Exit, Layer, Redacted, Schema, type Scope } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import { WebSocket } from "ws"
+
+/** No connection came about, so nothing was sent. `status`: the HTTP answer to the upgrade, where there was one. */
+export class DialError extends Schema.TaggedError<DialError>()("DialError", {
+  reason: Schema.Literals(["InvalidUrl", "Unauthorized", "Rejected", "Unreachable", "Timeout"]),
+  status: Schema.NullOr(Schema.Number),
+  message: Schema.String
+}) {}
+
+/** The connection is over. `code` is the close code; 1006 = lost without a close frame. */
+export class WireClosed extends Schema.TaggedError<WireClosed>()("WireClosed", {
+  code: Schema.Number,
+  message: Schema.String
+}) {}
+
+/** Close codes that we act on or send. */
+export const closeCode = { normal: 1000, lost: 1006, unauthorized: 4401 } as const
+
+export interface Wire {
+  /** Everything that has arrived since the last pull; waits for the first. What came before the end is given before the failure. */
+  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array | string>, WireClosed>
+  /** One text message. Waits only while too much is still to leave this process. */
+  readonly write: (text: string) => Effect.Effect<void, WireClosed>
+  /** Completes on the pong. It has no limit of its own. */
+  readonly ping: Effect.Effect<void, WireClosed>
+  /** Closes and waits, about 2 s at most. `closeCode.lost` cuts the connection without a word. */
+  readonly close: (code: number) => Effect.Effect<void>
+  /** Bytes handed to `write` that have not left this process. */
+  readonly bufferedBytes: () => number
+}
+
+export interface DialOptions {
+  readonly url: string
+  readonly token: Redacted.Redacted<string> | null
+}
+
+/** One WS message at most; above it the connection fails with 1009. */
+const maxPayload = 8 * 1024 * 1024
+/** Bytes that wait for a pull before the socket is paused and TCP pushes back (`relay I4`). */
+const highWaterMark = 256 * 1024
+/** Bytes that may wait to leave before `write` waits with them. */
+const writeHighWaterMark = 1024 * 1024
+const openTimeout = "10 seconds"
+const closeTimeoutMillis = 2000
+
+export class Dialer extends Context.Service<Dialer, {
+  /** Dials once; the connection ends with the scope. */
+  readonly dial: (options: DialOptions) => Effect.Effect<Wire, DialError, Scope.Scope>
+}>()("Relay/Dialer") {
+  static readonly layer = Layer.succeed(Dialer, {
+    dial: Effect.fnUntraced(function*(options: DialOptions) {
+      const connection = yield* Effect.acquireRelease(
+        Effect.try({ try: () => connect(options), catch: (cause) => dialError("InvalidUrl", cause) }),
+        ({ wire }) => wire.close(closeCode.normal)
+      )
+      yield* connection.opened.pipe(
+        Effect.timeoutOrElse({
+          duration: openTimeout,
+          orElse: () => Effect.fail(new DialError({ reason: "Timeout", status: null, message: "the upgrade took too long" }))
+        })
+      )
+      return connection.wire
+    })
+  })
+}
+
+const dialError = (reason: DialError["reason"], cause: unknown, status: number | null = null) =>
+  new DialError({ reason, status, message: cause instanceof Error ? cause.message : String(cause) })
+
+/** `ws` tells the status of a refused upgrade in the message of its error alone. */
+const refused = (error: Error): DialError => {
+  const status = /^Unexpected server response: (\d{3})$/.exec(error.message)?.[1]
+  if (status === undefined) return dialError("Unreachable", error)
+  return dialError(status === "401" || status === "403" ? "Unauthorized" : "Rejected", error, Number(status))
+}
+
+type Resume<A, E> = (effect: Effect.Effect<A, E>) => void
+
+const connect = (options: DialOptions) => {
+  const settings: ConstructorParameters<typeof WebSocket>[2] & { readonly closeTimeout: number } = {
+    headers: options.token === null ? {} : { authorization: `Bearer ${Redacted.value(options.token)}` },
+    maxPayload,
+    perMessageDeflate: false,
+    // Bad UTF-8 must cost one line, not the connection (`relay W3`).
+    skipUTF8Validation: true,
+    closeTimeout: closeTimeoutMillis
+  }
+  const ws = new WebSocket(options.url, settings)
+
+  let received: Array<Uint8Array | string> = []
+  let receivedBytes = 0
+  let closed: WireClosed | null = null
+  let failure: Error | null = null
+  let puller: Resume<NonEmptyReadonlyArray<Uint8Array | string>, WireClosed> | null = null
+  let isDeliveryDue = false
+  let isClosing = false
+  const onceClosed = new Set<(closed: WireClosed) => void>()
+
+  const take = (): NonEmptyReadonlyArray<Uint8Array | string> => {
+    const all = received
+    received = []
+    receivedBytes = 0
+    if (ws.isPaused) ws.resume()
+    return all as unknown as NonEmptyReadonlyArray<Uint8Array | string>
+  }
+  const deliver = () => {
+    isDeliveryDue = false
+    if (puller === null) return
+    if (received.length === 0 && closed === null) return
+    const resume = puller
+    puller = null
+    resume(received.length > 0 ? Effect.succeed(take()) : Effect.fail(closed!))
+  }
+
+  ws.on("message", (data: Buffer) => {
+    if (isClosing) return
+    received.push(data)
+    receivedBytes += data.length
+    if (receivedBytes >= highWaterMark && !ws.isPaused) ws.pause()
+    if (puller !== null && !isDeliveryDue) {
+      // The messages of one TCP chunk are emitted in a row: after them, one delivery for all.
+      isDeliveryDue = true
+      queueMicrotask(deliver)
+    }
+  })
+  ws.on("error", (error) => {
+    failure = error
+  })
+  ws.on("close", (code, reason) => {
+    closed = new WireClosed({ code, message: reason.toString("utf8") || failure?.message || "" })
+    for (const listener of [...onceClosed]) listener(closed)
+    onceClosed.clear()
+    deliver()
+  })
+
+  const opened = Effect.callback<void, DialError>((resume) => {
+    if (closed !== null) return resume(Effect.fail(refused(failure ?? new Error("closed"))))
+    const onClosed = () => resume(Effect.fail(refused(failure ?? new Error("closed before it was open"))))
+    onceClosed.add(onClosed)
+    ws.once("open", () => {
+      onceClosed.delete(onClosed)
+      resume(Effect.void)
+    })
+  })
+
+  const wire: Wire = {
+    pull: Effect.callback((resume) => {
+      if (received.length > 0) return resume(Effect.succeed(take()))
+      if (closed !== null) return resume(Effect.fail(closed))
+      puller = resume
+      return Effect.sync(() => {
+        if (puller === resume) puller = null
+      })
+    }),
+    write: (text) =>
+      Effect.suspend(() => {
+        if (ws.readyState !== WebSocket.OPEN) return Effect.fail(closed ?? lost())
+        if (ws.bufferedAmount <= writeHighWaterMark) {
+          ws.send(text)
+          return Effect.void
+        }
+        return Effect.callback<void, WireClosed>((resume) =>
+          ws.send(text, (error) => resume(error == null ? Effect.void : Effect.fail(closed ?? lost())))
+        )
+      }),
+    ping: Effect.callback((resume) => {
+      if (ws.readyState !== WebSocket.OPEN) return resume(Effect.fail(closed ?? lost()))
+      const settle = (exit: Exit.Exit<void, WireClosed>) => {
+        ws.off("pong", onPong)
+        onceClosed.delete(onClosed)
+        resume(exit)
+      }
+      const onPong = () => settle(Exit.void)
+      const onClosed = (closed: WireClosed) => settle(Exit.fail(closed))
+      ws.on("pong", onPong)
+      onceClosed.add(onClosed)
+      ws.ping()
+      return Effect.sync(() => {
+        ws.off("pong", onPong)
+        onceClosed.delete(onClosed)
+      })
+    }),
+    close: (code) =>
+      Effect.callback((resume) => {
+        if (ws.readyState === WebSocket.CLOSED) return resume(Effect.void)
+        onceClosed.add(() => resume(Effect.void))
+        // What still arrives is not acknowledged and will come again: only the other side's close frame is awaited.
+        isClosing = true
+        if (ws.isPaused) ws.resume()
+        if (code === closeCode.lost) ws.terminate()
+        else ws.close(code)
+      }),
+    bufferedBytes: () => ws.bufferedAmount
+  }
+  return { wire, opened }
+}
+
+const lost = () => new WireClosed({ code: closeCode.lost, message: "not open" })

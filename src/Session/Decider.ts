@@ -1,0 +1,191 @@
+/**
+ * What a session does with what happens to it: a pure function of state and message (law 1). It knows nothing of fibers,
+ * storage or time; whoever interprets the decisions carries them out in order.
+ */
+import type { InboxRow } from "../Storage/Inbox.ts"
+import type { BusyPolicy, Classified, Notice, StopReason } from "./Turns.ts"
+
+/** Follow-ups that wait in memory; what comes on top stays in the Inbox (`conversation Q1`). */
+export const maxQueued = 32
+
+/** What a message does while a turn runs (`conversation Y1`). */
+export type BusyMode = "interrupt" | "queue" | "steer"
+
+export interface Running {
+  readonly row: InboxRow
+  readonly generation: number
+  readonly stopping: StopReason | null
+  /** The agent asked something: the next message is the answer. */
+  readonly awaiting: boolean
+}
+
+export interface State {
+  readonly running: Running | null
+  readonly queue: ReadonlyArray<InboxRow>
+  /** The Inbox holds undone rows of this session that are not in the queue. */
+  readonly behind: boolean
+  /** Highest row id that has been rung for; a doorbell that names another predecessor shows that one was lost. */
+  readonly lastRung: number | null
+  readonly generation: number
+  /** No new turn starts (`conversation D4`). */
+  readonly draining: boolean
+}
+
+export const initial: State = {
+  running: null,
+  queue: [],
+  behind: false,
+  lastRung: null,
+  generation: 0,
+  draining: false
+}
+
+export type Message =
+  /** A row was taken. `previous` is the row taken before it for this session; `null` = the ringer does not know. */
+  | { readonly _tag: "Receive"; readonly row: InboxRow; readonly previous: number | null; readonly as: Classified }
+  /** The Inbox may hold rows that nobody rang for. */
+  | { readonly _tag: "Sweep" }
+  /** The undone rows of this session, oldest first; `complete: false` = there are more. */
+  | {
+    readonly _tag: "Loaded"
+    readonly rows: ReadonlyArray<{ readonly row: InboxRow; readonly as: Classified }>
+    readonly complete: boolean
+  }
+  | { readonly _tag: "TurnEnded"; readonly generation: number }
+  | { readonly _tag: "Awaiting"; readonly generation: number; readonly waits: boolean }
+  /** The turn could not take the answer or the steer: the row is an ordinary message after all. */
+  | { readonly _tag: "Declined"; readonly row: InboxRow }
+  | { readonly _tag: "Interrupt"; readonly reason: StopReason }
+  | { readonly _tag: "Drain" }
+
+export type Decision =
+  | { readonly _tag: "Start"; readonly row: InboxRow; readonly generation: number }
+  | { readonly _tag: "Stop"; readonly reason: StopReason }
+  | { readonly _tag: "Load" }
+  | {
+    readonly _tag: "Execute"
+    readonly row: InboxRow
+    readonly name: string
+    readonly stopped: boolean
+    readonly dropped: ReadonlyArray<InboxRow>
+  }
+  | { readonly _tag: "Answer"; readonly row: InboxRow }
+  | { readonly _tag: "Steer"; readonly row: InboxRow }
+  | { readonly _tag: "Tell"; readonly row: InboxRow; readonly notice: Notice }
+  | { readonly _tag: "Refuse"; readonly row: InboxRow }
+  | { readonly _tag: "Readmit"; readonly row: InboxRow }
+
+export type Step = readonly [State, ReadonlyArray<Decision>]
+
+const none: ReadonlyArray<Decision> = []
+
+/** Commands that empty the queue with the turn (`conversation Q8`). */
+const clearsQueue = (policy: BusyPolicy): boolean => policy === "stop"
+
+export const decide = (state: State, message: Message, mode: BusyMode): Step => {
+  switch (message._tag) {
+    case "Receive": {
+      const lost = message.previous === null ? state.lastRung === null : message.previous !== state.lastRung
+      const rung = { ...state, lastRung: Math.max(message.row.id, state.lastRung ?? 0) }
+      // Rows that nobody rang for are older: they come first, so this one waits in the Inbox until they are read.
+      if (message.as._tag === "Command") {
+        const [next, decisions] = command(rung, message.row, message.as.name, message.as.policy)
+        return lost ? load(next, decisions) : [next, decisions]
+      }
+      if (lost || state.behind) {
+        return isIdle(rung) ? load(rung, none) : [{ ...rung, behind: true }, none]
+      }
+      return receive(rung, message.row, mode)
+    }
+    case "Sweep":
+      return isIdle(state) ? load(state, none) : [{ ...state, behind: true }, none]
+    case "Loaded": {
+      let next: State = { ...state, behind: !message.complete }
+      const decisions: Array<Decision> = []
+      for (const { row, as } of message.rows) {
+        next = { ...next, lastRung: Math.max(row.id, next.lastRung ?? 0) }
+        if (isKnown(next, row.id)) continue
+        if (as._tag === "Command") {
+          const [after, more] = command(next, row, as.name, as.policy)
+          next = after
+          decisions.push(...more)
+        } else if (next.queue.length >= maxQueued) {
+          next = { ...next, behind: true }
+        } else {
+          if (row.state === "refused") decisions.push({ _tag: "Readmit", row })
+          next = { ...next, queue: [...next.queue, row] }
+        }
+      }
+      return start(next, decisions)
+    }
+    case "TurnEnded": {
+      if (state.running?.generation !== message.generation) return [state, none]
+      const idle: State = { ...state, running: null }
+      return idle.behind && !idle.draining && idle.queue.length === 0 ? load(idle, none) : start(idle, none)
+    }
+    case "Awaiting":
+      return state.running?.generation === message.generation
+        ? [{ ...state, running: { ...state.running, awaiting: message.waits } }, none]
+        : [state, none]
+    case "Declined":
+      return receive(
+        state.running === null ? state : { ...state, running: { ...state.running, awaiting: false } },
+        message.row,
+        mode === "steer" ? "queue" : mode
+      )
+    case "Interrupt":
+      return stop(state, message.reason)
+    case "Drain":
+      return [{ ...state, draining: true }, none]
+  }
+}
+
+/** Nothing runs and nothing waits: the session may be passivated. */
+export const isIdle = (state: State): boolean => state.running === null && state.queue.length === 0
+
+const isKnown = (state: State, id: number): boolean =>
+  state.running?.row.id === id || state.queue.some((row) => row.id === id)
+
+const load = (state: State, decisions: ReadonlyArray<Decision>): Step => [state, [...decisions, { _tag: "Load" }]]
+
+const receive = (state: State, row: InboxRow, mode: BusyMode): Step => {
+  const { running } = state
+  if (running === null) return start({ ...state, queue: [...state.queue, row] }, none)
+  if (running.awaiting && running.stopping === null) return [state, [{ _tag: "Answer", row }]]
+  if (mode === "steer" && running.stopping === null && row.event.text !== "" && row.event.media.length === 0) {
+    return [state, [{ _tag: "Steer", row }]]
+  }
+  if (state.queue.length >= maxQueued) {
+    return [{ ...state, behind: true }, [{ _tag: "Refuse", row }, { _tag: "Tell", row, notice: "many-waiting" }]]
+  }
+  const queued: State = { ...state, queue: [...state.queue, row] }
+  if (mode !== "interrupt" || isPhoto(row)) return [queued, [{ _tag: "Tell", row, notice: "queued" }]]
+  const [next, decisions] = stop(queued, "newer")
+  return [next, [...decisions, { _tag: "Tell", row, notice: "interrupting" }]]
+}
+
+/** A photo may be one of an album: it never interrupts (`conversation Y5`). */
+const isPhoto = (row: InboxRow): boolean => row.event.type === "photo"
+
+const command = (state: State, row: InboxRow, name: string, policy: BusyPolicy): Step => {
+  if (!clearsQueue(policy)) return [state, [{ _tag: "Execute", row, name, stopped: false, dropped: [] }]]
+  const stopped = state.running !== null && state.running.stopping !== "stop"
+  const [next, decisions] = stop({ ...state, queue: [] }, name === "stop" ? "stop" : "reset")
+  return [next, [...decisions, { _tag: "Execute", row, name, stopped, dropped: state.queue }]]
+}
+
+/** A turn that is being stopped already is not stopped again, but a later `/stop` still makes the reason final. */
+const stop = (state: State, reason: StopReason): Step =>
+  state.running === null || state.running.stopping !== null
+    ? [state, none]
+    : [{ ...state, running: { ...state.running, stopping: reason } }, [{ _tag: "Stop", reason }]]
+
+const start = (state: State, decisions: ReadonlyArray<Decision>): Step => {
+  const [row, ...queue] = state.queue
+  if (state.running !== null || state.draining || row === undefined) return [state, decisions]
+  const generation = state.generation + 1
+  return [
+    { ...state, queue, generation, running: { row, generation, stopping: null, awaiting: false } },
+    decisions.length === 0 ? [{ _tag: "Start", row, generation }] : [...decisions, { _tag: "Start", row, generation }]
+  ]
+}

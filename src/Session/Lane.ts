@@ -1,0 +1,260 @@
+/**
+ * One lane: the actors of its sessions, each a fiber that takes from its own mailbox and carries out what the decider
+ * says (law 1). Closing the lane's scope ends all of them and their turns.
+ */
+import { Clock, Effect, Fiber, FiberSet, Metric, Queue, type Scope } from "effect"
+import type { Inbox, InboxRow } from "../Storage/Inbox.ts"
+import type { Route, Transcript } from "../Storage/Transcript.ts"
+import * as Decider from "./Decider.ts"
+import type { Decision, Message, State } from "./Decider.ts"
+import type { StopReason, Turns } from "./Turns.ts"
+
+/** Doorbells that wait in a mailbox; a further one is not taken, its row stays in the Inbox. Control signals always are. */
+const mailboxBound = 64
+
+export interface Lane {
+  readonly ring: (row: InboxRow, previous: number | null) => void
+  /** The Inbox has undone rows of this session. */
+  readonly sweep: (sessionKey: string) => void
+  readonly interrupt: (sessionKey: string, reason: StopReason) => boolean
+  readonly drain: () => void
+  /** Stops every turn and waits until its fiber has ended. */
+  readonly stopAll: Effect.Effect<void>
+  /** Forgets sessions that have been idle since `before` (epoch milliseconds). */
+  readonly passivate: (before: number) => void
+  /** Since when the message that has waited longest for its actor waits; `null` = none does. */
+  readonly oldestWaiting: () => number | null
+  readonly resident: () => number
+  readonly running: () => number
+  readonly queued: () => number
+}
+
+interface Session {
+  readonly key: string
+  readonly mailbox: Queue.Queue<Message>
+  state: State
+  route: Route | null
+  routeKnown: boolean
+  turn: Fiber.Fiber<void> | null
+  fiber: Fiber.Fiber<void> | null
+  lastUsed: number
+  /** When the mailbox was last found empty or the actor last took from it. */
+  waitingSince: number
+}
+
+const refusedDoorbells = Metric.counter("mailbox_full_total", {
+  description: "doorbells not taken because a mailbox was full; their rows stayed in the inbox",
+  incremental: true
+})
+
+export const make = Effect.fnUntraced(function*(deps: {
+  readonly inbox: Inbox["Service"]
+  readonly transcript: Transcript["Service"]
+  readonly turns: Turns["Service"]
+  readonly mode: Decider.BusyMode
+}): Effect.fn.Return<Lane, never, Scope.Scope> {
+  const { inbox, mode, transcript, turns } = deps
+  const clock = yield* Clock.Clock
+  const actors = yield* FiberSet.make<void>()
+  const fork = yield* FiberSet.runtime(actors)<never>()
+  const sessions = new Map<string, Session>()
+  let draining = false
+
+  const offer = (session: Session, message: Message): void => {
+    if (Queue.sizeUnsafe(session.mailbox) === 0) session.waitingSince = clock.currentTimeMillisUnsafe()
+    Queue.offerUnsafe(session.mailbox, message)
+  }
+
+  const startTurn = (session: Session, row: InboxRow, generation: number) =>
+    Effect.suspend(() =>
+      turns.run({
+        row,
+        sessionKey: session.key,
+        generation,
+        route: session.route,
+        stopReason: () => session.state.running?.generation === generation ? session.state.running.stopping : "reset",
+        awaiting: (waits) => offer(session, { _tag: "Awaiting", generation, waits }),
+        routed: (route) => {
+          // A command may have moved the key on while this turn was ending.
+          session.route ??= route
+        }
+      })
+    ).pipe(
+      Effect.onExit(() =>
+        Effect.sync(() => {
+          session.turn = null
+          offer(session, { _tag: "TurnEnded", generation })
+        })
+      ),
+      Effect.forkChild,
+      Effect.map((fiber) => {
+        session.turn = fiber
+      })
+    )
+
+  const loadUndone = Effect.fnUntraced(function*(session: Session) {
+    const limit = Decider.maxQueued + 2
+    if (!session.routeKnown) {
+      session.route = yield* transcript.route(session.key)
+      session.routeKnown = true
+    }
+    const rows = yield* inbox.undoneOf(session.key, limit)
+    return {
+      _tag: "Loaded" as const,
+      rows: rows.map((row) => ({ row, as: turns.classify(row.event) })),
+      complete: rows.length < limit
+    }
+  })
+
+  /** Carries one decision out; what it returns goes to the decider at once, before anything else in the mailbox. */
+  const carryOut = (session: Session, decision: Decision): Effect.Effect<Message | void> => {
+    switch (decision._tag) {
+      case "Start":
+        return startTurn(session, decision.row, decision.generation)
+      case "Stop":
+        return Effect.sync(() => session.turn?.interruptUnsafe())
+      case "Load":
+        return loadUndone(session).pipe(
+          Effect.catch((error) =>
+            // Nothing is lost: the rows are in the Inbox, and the next sweep asks again.
+            Effect.as(
+              Effect.logWarning("undone messages of a session could not be read, will try again", error.message),
+              undefined
+            )
+          )
+        )
+      case "Execute":
+        return turns.execute(decision.row, decision.name, {
+          sessionKey: session.key,
+          route: session.route,
+          running: session.state.running?.row ?? null,
+          stopped: decision.stopped,
+          queued: session.state.queue.length,
+          dropped: decision.dropped,
+          routed: (route) => {
+            session.route = route
+          }
+        })
+      case "Answer":
+        return handOver(turns.answer(session.key, decision.row), decision.row)
+      case "Steer":
+        return handOver(turns.steer(session.key, decision.row), decision.row)
+      case "Tell":
+        return turns.tell(decision.row, decision.notice)
+      case "Refuse":
+        return turns.mark(decision.row, "refused")
+      case "Readmit":
+        return turns.mark(decision.row, "waiting")
+    }
+  }
+
+  const handOver = (taken: Effect.Effect<boolean>, row: InboxRow): Effect.Effect<Message | void> =>
+    Effect.map(taken, (ok) => ok ? undefined : { _tag: "Declined", row })
+
+  const apply = (session: Session, message: Message): Effect.Effect<void> => {
+    const [state, decisions] = Decider.decide(session.state, message, mode)
+    session.state = state
+    if (decisions.length === 0) return Effect.void
+    return Effect.forEach(decisions, (decision) =>
+      Effect.flatMap(carryOut(session, decision), (follow) => follow === undefined ? Effect.void : apply(session, follow)), {
+      discard: true
+    })
+  }
+
+  const actor = (session: Session) =>
+    Effect.forever(
+      Effect.flatMap(Queue.take(session.mailbox), (message) => {
+        session.waitingSince = clock.currentTimeMillisUnsafe()
+        return apply(session, message)
+      }),
+      { disableYield: true }
+    )
+
+  const open = (key: string): Session => {
+    const known = sessions.get(key)
+    if (known !== undefined) return known
+    const session: Session = {
+      key,
+      mailbox: Effect.runSync(Queue.unbounded<Message>()),
+      state: draining ? { ...Decider.initial, draining } : Decider.initial,
+      route: null,
+      routeKnown: false,
+      turn: null,
+      fiber: null,
+      lastUsed: clock.currentTimeMillisUnsafe(),
+      waitingSince: 0
+    }
+    sessions.set(key, session)
+    session.fiber = fork(actor(session).pipe(
+      Effect.tapDefect((defect) => Effect.logError("a session's actor died; the next message revives it", defect)),
+      Effect.ensuring(Effect.sync(() => {
+        if (sessions.get(key) === session) sessions.delete(key)
+      }))
+    ))
+    return session
+  }
+
+  return {
+    ring: (row, previous) => {
+      const session = open(row.sessionKey)
+      session.lastUsed = clock.currentTimeMillisUnsafe()
+      const as = turns.classify(row.event)
+      if (as._tag === "Message" && Queue.sizeUnsafe(session.mailbox) >= mailboxBound) {
+        Effect.runSync(Metric.update(refusedDoorbells, 1))
+        return
+      }
+      offer(session, { _tag: "Receive", row, previous, as })
+    },
+    sweep: (key) => {
+      const session = sessions.get(key) ?? open(key)
+      if (Queue.sizeUnsafe(session.mailbox) < mailboxBound) offer(session, { _tag: "Sweep" })
+    },
+    interrupt: (key, reason) => {
+      const session = sessions.get(key)
+      if (session === undefined || session.state.running === null) return false
+      offer(session, { _tag: "Interrupt", reason })
+      return true
+    },
+    drain: () => {
+      draining = true
+      for (const session of sessions.values()) offer(session, { _tag: "Drain" })
+    },
+    stopAll: Effect.suspend(() => {
+      const turning: Array<Fiber.Fiber<void>> = []
+      for (const session of sessions.values()) {
+        if (session.turn === null) continue
+        turning.push(session.turn)
+        offer(session, { _tag: "Interrupt", reason: "shutdown" })
+      }
+      return Effect.forEach(turning, Fiber.await, { discard: true, concurrency: "unbounded" })
+    }),
+    passivate: (before) => {
+      for (const session of sessions.values()) {
+        const idle = Decider.isIdle(session.state) && !session.state.behind && session.turn === null &&
+          Queue.sizeUnsafe(session.mailbox) === 0
+        if (!idle || session.lastUsed > before) continue
+        sessions.delete(session.key)
+        session.fiber?.interruptUnsafe()
+      }
+    },
+    oldestWaiting: () => {
+      let oldest: number | null = null
+      for (const session of sessions.values()) {
+        if (Queue.sizeUnsafe(session.mailbox) === 0) continue
+        if (oldest === null || session.waitingSince < oldest) oldest = session.waitingSince
+      }
+      return oldest
+    },
+    resident: () => sessions.size,
+    running: () => {
+      let running = 0
+      for (const session of sessions.values()) if (session.state.running !== null) running++
+      return running
+    },
+    queued: () => {
+      let queued = 0
+      for (const session of sessions.values()) queued += session.state.queue.length
+      return queued
+    }
+  }
+})

@@ -1,0 +1,65 @@
+/**
+ * What a session actor asks of the rooms above it: how a message is to be treated, and to carry out a turn, a command or
+ * a notice. The actor decides when; whoever provides this decides what. Nothing here may touch the actor's state.
+ */
+import { Context, type Effect } from "effect"
+import type { MessageEvent } from "../Message/MessageEvent.ts"
+import type { InboxRow } from "../Storage/Inbox.ts"
+import type { Route } from "../Storage/Transcript.ts"
+
+/** What may happen to a running turn when a command arrives (`commands W1`). */
+export type BusyPolicy = "now" | "stop" | "no"
+
+export type Classified =
+  | { readonly _tag: "Message" }
+  | { readonly _tag: "Command"; readonly name: string; readonly policy: BusyPolicy }
+
+/** Why a turn was stopped (`conversation S6`). `shutdown` leaves its Inbox row undone: it runs again after the start. */
+export type StopReason = "stop" | "newer" | "reset" | "connector" | "shutdown"
+
+/** What the sender of a follow-up is told (`conversation Y7`, Q1). */
+export type Notice = "interrupting" | "queued" | "steered" | "many-waiting"
+
+/** One run of the agent, as its fiber sees it. */
+export interface Turn {
+  readonly row: InboxRow
+  readonly sessionKey: string
+  /** Counts the turns of this actor; what an older generation still reports is ignored (`conversation S2`). */
+  readonly generation: number
+  readonly route: Route | null
+  /** Set before the fiber is interrupted, so that its finalizer knows why. */
+  readonly stopReason: () => StopReason | null
+  /** Tells the actor that the turn waits for an answer, or no longer does. */
+  readonly awaiting: (waits: boolean) => void
+  /** Tells the actor which conversation the key points at from now on. */
+  readonly routed: (route: Route) => void
+}
+
+/** What a command may know about its session when it runs. */
+export interface SessionView {
+  readonly sessionKey: string
+  readonly route: Route | null
+  readonly running: InboxRow | null
+  /** A turn was running when the command came, and was stopped because of it. */
+  readonly stopped: boolean
+  readonly queued: number
+  /** Waiting messages that the command took out of the queue; they end with its row (`conversation Q8`). */
+  readonly dropped: ReadonlyArray<InboxRow>
+  readonly routed: (route: Route | null) => void
+}
+
+export class Turns extends Context.Service<Turns, {
+  readonly classify: (event: MessageEvent) => Classified
+  /** Ends when the turn's outcome is on disk (or deliberately not, see `StopReason`). Never fails. */
+  readonly run: (turn: Turn) => Effect.Effect<void>
+  /** Carries a command out and ends its row in the transaction that stores its answer (`commands D9`). */
+  readonly execute: (row: InboxRow, name: string, session: SessionView) => Effect.Effect<void>
+  /** Hands a message to the running turn that asked for an answer. `false`: it no longer waits; treat it as a message. */
+  readonly answer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
+  /** Hands a message to the running agent. `false`: it cannot take it; treat it as a follow-up (`conversation Y4`). */
+  readonly steer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
+  /** Tells the sender of a follow-up what became of it, at most as often as `conversation Y7` allows. */
+  readonly tell: (row: InboxRow, notice: Notice) => Effect.Effect<void>
+  /** Stores that a row waits outside the mailbox (`refused`) or inside it again. */
+  readonly mark: (row: InboxRow, state: "refused" | "waiting") => Effect.Effect<void>
+}>()("Session/Turns") {}

@@ -1,0 +1,213 @@
+/**
+ * The table of messages taken and not all done: the truth about what still has to run (laws 1 and 2). Doorbells may be
+ * lost, this may not. It knows nothing of sessions' state; a row's `event` is stored as it was taken.
+ */
+import { Context, Effect, Layer, Schema } from "effect"
+import type { SqlError } from "effect/sql"
+import { MessageEvent } from "../Message/MessageEvent.ts"
+import type { Provenance } from "../Message/Source.ts"
+import * as BatchStatement from "./BatchStatement.ts"
+import type { Write } from "./BatchStatement.ts"
+import { Database } from "./Database.ts"
+import { sanitizeText } from "./StoredText.ts"
+
+/** `conversation Q9`; the first three are undone and run after a crash. */
+export const InboxState = Schema.Literals(["waiting", "running", "refused", "done", "dropped", "revoked", "dead"])
+export type InboxState = typeof InboxState.Type
+
+export interface InboxRow {
+  readonly id: number
+  readonly link: string
+  readonly sessionKey: string
+  readonly state: InboxState
+  readonly event: MessageEvent
+  readonly provenance: Provenance
+  /** How many processes have started its turn (`session U5`). */
+  readonly starts: number
+  readonly takenAt: number
+}
+
+/** A row before it has an id. At least one key must be set; both are unique for 7 days (`relay I3a`). */
+export interface NewInboxRow {
+  readonly messageKey: string | null
+  readonly bufferKey: string | null
+  readonly link: string
+  readonly sessionKey: string
+  readonly event: MessageEvent
+  readonly provenance: Provenance
+  readonly takenAt: number
+}
+
+const insert = BatchStatement.make({
+  name: "inbox.insert",
+  rank: 10,
+  columns: [
+    ["ref", "text"], ["message_key", "text"], ["buffer_key", "text"], ["link", "text"], ["platform", "text"],
+    ["session_key", "text"], ["state", "text"], ["event", "text"], ["via_relay", "integer"], ["is_bot", "integer"],
+    ["role_authorized", "integer"], ["note", "text"], ["taken_at", "bigint"], ["ended_at", "bigint"]
+  ],
+  identity: "ref",
+  returning: "ref",
+  sql: (rows) =>
+    "INSERT INTO inbox (message_key, buffer_key, link, platform, session_key, state, event, via_relay, is_bot, " +
+    "role_authorized, starts, note, taken_at, ended_at) SELECT r.message_key, r.buffer_key, r.link, r.platform, " +
+    "r.session_key, r.state, r.event, r.via_relay, r.is_bot, r.role_authorized, 0, r.note, r.taken_at, r.ended_at " +
+    `FROM ${rows} WHERE true ON CONFLICT DO NOTHING RETURNING id, COALESCE(message_key, buffer_key) AS ref`
+})
+
+const setState = BatchStatement.make({
+  name: "inbox.state",
+  rank: 20,
+  columns: [["id", "bigint"], ["state", "text"], ["starts", "bigint"], ["note", "text"], ["ended_at", "bigint"]],
+  identity: "id",
+  sql: (rows) =>
+    "UPDATE inbox SET state = r.state, starts = COALESCE(r.starts, inbox.starts), note = COALESCE(r.note, inbox.note), " +
+    `ended_at = r.ended_at FROM ${rows} WHERE inbox.id = r.id`
+})
+
+const flag = (value: boolean | null): number | null => value === null ? null : value ? 1 : 0
+
+/** Stores a message; its receipt is a row with `id` when it is new, nothing when either key was there already. */
+export const taken = (row: NewInboxRow): Write => ({
+  statement: insert,
+  row: [
+    row.messageKey ?? row.bufferKey, row.messageKey, row.bufferKey, row.link, row.event.source.platform, row.sessionKey,
+    "waiting", JSON.stringify(row.event), flag(row.provenance.viaRelay), flag(row.provenance.isBot),
+    flag(row.provenance.roleAuthorized), null, row.takenAt, null
+  ]
+})
+
+/** Keeps something that never became a message (`relay I3a`); shown by `inbox list`, never run. */
+export const buried = (dead: {
+  readonly bufferKey: string
+  readonly link: string
+  readonly raw: string
+  readonly reason: string
+  readonly at: number
+}): Write => ({
+  statement: insert,
+  row: [
+    dead.bufferKey, null, dead.bufferKey, dead.link, "relay", "", "dead", JSON.stringify({ raw: dead.raw }),
+    0, null, 0, sanitizeText(dead.reason), dead.at, dead.at
+  ]
+})
+
+/** A turn of this row has begun, for the `starts`-th time. */
+export const started = (id: number, starts: number): Write => ({
+  statement: setState,
+  row: [id, "running", starts, null, null]
+})
+
+/** Waits again, for example after a refusal for want of room (`conversation Q1`). */
+export const waiting = (id: number): Write => ({ statement: setState, row: [id, "waiting", null, null, null] })
+
+export const refused = (id: number): Write => ({ statement: setState, row: [id, "refused", null, null, null] })
+
+/** The row has come to its end; `note` says why when that is not `done`. */
+export const ended = (
+  id: number,
+  state: "done" | "dropped" | "revoked" | "dead",
+  at: number,
+  note: string | null = null
+): Write => ({ statement: setState, row: [id, state, null, note, at] })
+
+const columns = "id, link, session_key, state, event, via_relay, is_bot, role_authorized, starts, taken_at"
+const undone = "state IN ('waiting', 'running', 'refused')"
+
+const Flag = (value: unknown): boolean | null => value === null || value === undefined ? null : Number(value) !== 0
+
+const StoredRow = Schema.Struct({
+  id: Schema.Union([Schema.Number, Schema.FiniteFromString]),
+  link: Schema.String,
+  session_key: Schema.String,
+  state: InboxState,
+  event: Schema.fromJsonString(MessageEvent),
+  starts: Schema.Union([Schema.Number, Schema.FiniteFromString]),
+  taken_at: Schema.Union([Schema.Number, Schema.FiniteFromString])
+})
+const decodeRow = Schema.decodeUnknownEffect(StoredRow)
+
+export class Inbox extends Context.Service<Inbox, {
+  /** Undone rows of one session, oldest first. Rows that no longer decode are left out, logged and marked dead. */
+  readonly undoneOf: (sessionKey: string, limit: number) => Effect.Effect<ReadonlyArray<InboxRow>, SqlError.SqlError>
+  /** Keys of sessions that have undone rows taken before `before`, oldest row first. */
+  readonly sessionsWithUndone: (before: number, limit: number) => Effect.Effect<ReadonlyArray<string>, SqlError.SqlError>
+  /** Counts a start for every row whose turn was running when the last process ended; says which rows those are. */
+  readonly recoverRunning: Effect.Effect<number, SqlError.SqlError>
+  /** Deletes rows that ended before `before`: their keys are free again. */
+  readonly prune: (before: number, limit: number) => Effect.Effect<number, SqlError.SqlError>
+  readonly counts: Effect.Effect<Readonly<Record<string, number>>, SqlError.SqlError>
+}>()("Storage/Inbox") {
+  static readonly layer = Layer.effect(
+    Inbox,
+    Effect.gen(function*() {
+      const database = yield* Database
+      const text = (sqlite: string, pg: string) => database.dialect === "sqlite" ? sqlite : pg
+
+      const decode = (raw: Readonly<Record<string, unknown>>) =>
+        decodeRow(raw).pipe(
+          Effect.map((row): InboxRow => ({
+            id: row.id,
+            link: row.link,
+            sessionKey: row.session_key,
+            state: row.state,
+            event: row.event,
+            provenance: {
+              viaRelay: Flag(raw.via_relay) === true,
+              isBot: Flag(raw.is_bot),
+              roleAuthorized: Flag(raw.role_authorized) === true
+            },
+            starts: row.starts,
+            takenAt: row.taken_at
+          })),
+          Effect.catch((error) =>
+            Effect.logError("an inbox row no longer decodes and was set aside", { id: raw.id, error: error.message }).pipe(
+              Effect.andThen(database.execute(
+                text(
+                  "UPDATE inbox SET state = 'dead', note = 'does not decode' WHERE id = ?",
+                  "UPDATE inbox SET state = 'dead', note = 'does not decode' WHERE id = $1"
+                ),
+                [raw.id]
+              )),
+              Effect.as(null)
+            )
+          )
+        )
+
+      const selectUndone = text(
+        `SELECT ${columns} FROM inbox WHERE session_key = ? AND ${undone} ORDER BY id LIMIT ?`,
+        `SELECT ${columns} FROM inbox WHERE session_key = $1 AND ${undone} ORDER BY id LIMIT $2`
+      )
+      const selectSessions = text(
+        `SELECT session_key, MIN(id) AS first FROM inbox WHERE ${undone} AND taken_at < ? GROUP BY session_key ORDER BY first LIMIT ?`,
+        `SELECT session_key, MIN(id) AS first FROM inbox WHERE ${undone} AND taken_at < $1 GROUP BY session_key ORDER BY first LIMIT $2`
+      )
+      const pruneText = text(
+        "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE ended_at < ? LIMIT ?) RETURNING id",
+        "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE ended_at < $1 LIMIT $2) RETURNING id"
+      )
+
+      return {
+        undoneOf: (sessionKey, limit) =>
+          database.execute(selectUndone, [sessionKey, limit]).pipe(
+            Effect.flatMap((rows) => rows.length === 0 ? Effect.succeed([]) : Effect.forEach(rows, decode)),
+            Effect.map((rows) => rows.filter((row) => row !== null))
+          ),
+        sessionsWithUndone: (before, limit) =>
+          Effect.map(
+            database.execute(selectSessions, [before, limit]),
+            (rows) => rows.map((row) => String(row.session_key))
+          ),
+        recoverRunning: Effect.map(
+          database.execute("UPDATE inbox SET state = 'waiting' WHERE state = 'running' RETURNING id", []),
+          (rows) => rows.length
+        ),
+        prune: (before, limit) => Effect.map(database.execute(pruneText, [before, limit]), (rows) => rows.length),
+        counts: Effect.map(
+          database.execute("SELECT state, COUNT(*) AS n FROM inbox GROUP BY state", []),
+          (rows) => Object.fromEntries(rows.map((row) => [String(row.state), Number(row.n)]))
+        )
+      }
+    })
+  )
+}

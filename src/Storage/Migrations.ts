@@ -1,0 +1,86 @@
+/**
+ * The schema, forward only: each missing migration runs in a transaction of its own and is recorded in it, so a crash
+ * leaves the schema at a whole number. It never goes back, and never touches a database that a newer version made.
+ */
+import { Clock, Effect, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import type { SqlError } from "effect/sql"
+import { gateway } from "./migrations/0001_gateway.ts"
+import { webChat } from "./migrations/0002_web_chat.ts"
+import { dialects } from "./migrations/Migration.ts"
+import type { Migration } from "./migrations/Migration.ts"
+
+/** `NewerSchema`: nothing was touched. `MigrationFailed`: migration `migration` was rolled back, earlier ones stand. */
+export class MigrationError extends Schema.TaggedError<MigrationError>()("MigrationError", {
+  reason: Schema.Literals(["NewerSchema", "MigrationFailed"]),
+  migration: Schema.Int,
+  message: Schema.String
+}) {}
+
+/** In order, numbered 1, 2, 3 … without gaps. */
+export const all: ReadonlyArray<Migration> = [gateway, webChat]
+
+/** Brings the database up to the last of `migrations`; gives the ids that ran now. */
+export const run: (
+  migrations?: ReadonlyArray<Migration>
+) => Effect.Effect<ReadonlyArray<number>, MigrationError | SqlError.SqlError, SqlClient.SqlClient> = Effect.fnUntraced(
+  function*(migrations = all) {
+    const sql = yield* SqlClient.SqlClient
+    const dialect = sql.onDialectOrElse({ pg: () => "pg" as const, orElse: () => "sqlite" as const })
+    const latest = migrations.at(-1)?.id ?? 0
+
+    // SQLite's transactions are exclusive from their start; PostgreSQL's need to be told
+    const alone = dialect === "pg" ? sql`LOCK TABLE switchboard_migrations IN ACCESS EXCLUSIVE MODE` : Effect.void
+    const current = sql<{ readonly id: number | null }>`SELECT max(id) AS id FROM switchboard_migrations`.pipe(
+      Effect.map((rows) => rows[0]?.id ?? 0)
+    )
+    const refuseNewer = (found: number) =>
+      found <= latest ? Effect.void : Effect.fail(
+        new MigrationError({
+          reason: "NewerSchema",
+          migration: found,
+          message: `the database is at schema ${found}, this version knows up to ${latest}: ` +
+            "run the newer version, or restore a backup from before the upgrade"
+        })
+      )
+
+    const apply = (migration: Migration) =>
+      sql.withTransaction(Effect.gen(function*() {
+        yield* alone
+        const found = yield* current
+        yield* refuseNewer(found)
+        // another process may have been here between our look and our lock
+        if (found >= migration.id) return false
+        for (const statement of migration.statements(dialects[dialect])) yield* sql.unsafe(statement)
+        const now = yield* Clock.currentTimeMillis
+        yield* sql`INSERT INTO switchboard_migrations (id, name, applied_at) VALUES (${migration.id}, ${migration.name}, ${now})`
+        return true
+      })).pipe(Effect.catchTag("SqlError", (error) =>
+        Effect.fail(
+          new MigrationError({
+            reason: "MigrationFailed",
+            migration: migration.id,
+            message: `schema migration ${migration.id} (${migration.name}) was rolled back: ${error.message}`
+          })
+        )))
+
+    yield* createTable(dialect)
+    yield* Effect.flatMap(current, refuseNewer)
+    const applied: Array<number> = []
+    for (const migration of migrations) {
+      if (migration.id > (yield* current) && (yield* apply(migration))) applied.push(migration.id)
+    }
+    return applied
+  }
+)
+
+/** PostgreSQL may fail an `IF NOT EXISTS` that races with another one: the loser looks again. */
+const createTable = Effect.fnUntraced(function*(dialect: "sqlite" | "pg") {
+  const sql = yield* SqlClient.SqlClient
+  const { bigint, options } = dialects[dialect]
+  const create = sql.unsafe(
+    `CREATE TABLE IF NOT EXISTS switchboard_migrations (
+      id integer PRIMARY KEY NOT NULL, name text NOT NULL, applied_at ${bigint} NOT NULL)${options}`
+  )
+  yield* Effect.retry(create, { times: 1, while: (error) => error.reason._tag === "UniqueViolation" })
+})
