@@ -60,7 +60,9 @@ const generator = Effect.gen(function*() {
   const wanted = Effect.fnUntraced(function*<K extends Report["report"]>(kind: K, bound: number) {
     const is = (report: Report): report is Extract<Report, { report: K }> => report.report === kind
     yield* eventually(`the load generator's report ${kind}`, () => reports.some(is), { seconds: bound })
-    return reports.splice(reports.findIndex(is), 1).filter(is)[0]!
+    const report = reports.find(is)!
+    reports.splice(reports.indexOf(report), 1)
+    return report
   })
   const { port } = yield* wanted("listening", 10)
   return {

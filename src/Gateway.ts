@@ -18,6 +18,7 @@ import * as IdempotencyKey from "./Delivery/IdempotencyKey.ts"
 import * as Reply from "./Delivery/Reply.ts"
 import { SendQueues } from "./Delivery/SendQueues.ts"
 import { Health, type Status } from "./Operations/Health.ts"
+import { paths } from "./Operations/Home.ts"
 import { Lifecycle } from "./Operations/Lifecycle.ts"
 import * as Retention from "./Operations/Retention.ts"
 import type { Registration } from "./Platforms/Adapter.ts"
@@ -31,7 +32,6 @@ import { Installation } from "./Storage/Installation.ts"
 import { Journal } from "./Storage/Journal.ts"
 import { Outbox, stored } from "./Storage/Outbox.ts"
 import { Transcript } from "./Storage/Transcript.ts"
-import { Home } from "./Operations/Home.ts"
 
 /** `NoLink`: no running adapter serves that platform; nothing was stored. `Storage`: the row was refused and not stored. */
 export class GatewayError extends Schema.TaggedError<GatewayError>()("GatewayError", {
@@ -40,11 +40,11 @@ export class GatewayError extends Schema.TaggedError<GatewayError>()("GatewayErr
 }) {}
 
 const databaseOfSettings = Layer.unwrap(Effect.gen(function*() {
-  const choice = yield* (yield* Settings).get(Storage)
-  const home = yield* Home
+  const settings = yield* Settings
+  const choice = yield* settings.get(Storage)
   return Database.layer({
     storage: choice._tag === "postgres" ? { url: choice.url } : choice._tag,
-    filename: home.database
+    filename: paths(settings.home).database
   })
 }))
 
@@ -157,7 +157,6 @@ export class Gateway extends Context.Service<Gateway, {
       Layer.provide(Registry.layer(options.adapters)),
       Layer.provide(options.agent ?? Echo.layer),
       Layer.provide(databaseOfSettings),
-      Layer.provide(Home.layer),
       Layer.provide(settings)
     )
   }

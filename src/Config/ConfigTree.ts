@@ -14,7 +14,7 @@ export interface Place {
 
 export interface ConfigTree {
   readonly at: Place
-  /** Plain data of this subtree. A number that JavaScript would write otherwise (`+49…`, `007`, 19 digits) is its text. */
+  /** Plain data of this subtree. Numbers JavaScript would write otherwise (`+49…`, `007`, 19 digits) are text. */
   readonly value: unknown
   /** Of a map; `null` for everything else. */
   readonly children: ReadonlyMap<string, ConfigTree> | null
@@ -26,7 +26,7 @@ export interface ParsedFile {
 }
 
 /** Aliases may make a small file huge; past this many nodes it is refused. */
-const MAX_NODES = 200_000
+const MAX_NODES = 100_000
 const MAX_PROBLEMS = 20
 
 export const showPlace = (at: Place): string => `${at.file}:${at.line}:${at.column}`
@@ -38,7 +38,16 @@ export const descend = (tree: ConfigTree | undefined, path: ReadonlyArray<string
   return node
 }
 
-class TooLarge extends Error {}
+/** Why a document that parses still cannot be used, and where. */
+class Unusable extends Error {
+  readonly at: Place
+  readonly fix: string
+  constructor(at: Place, fix: string) {
+    super(fix)
+    this.at = at
+    this.fix = fix
+  }
+}
 
 /** Whole numbers that JavaScript writes otherwise are ids and telephone numbers: they stay text. */
 const scalarValue = (value: unknown, source: string | undefined): unknown => {
@@ -55,6 +64,7 @@ const keyText = (key: unknown): string => {
 
 const convert = (document: Document.Parsed, file: string, lines: LineCounter): ConfigTree => {
   let nodes = 0
+  const anchors = new Map<string, Node>()
   const place = (node: Node | null, fallback: Place): Place => {
     const offset = node?.range?.[0]
     if (offset === undefined) return fallback
@@ -62,10 +72,16 @@ const convert = (document: Document.Parsed, file: string, lines: LineCounter): C
     return { file, line, column: col }
   }
   const walk = (input: unknown, fallback: Place, depth: number): ConfigTree => {
-    if (++nodes > MAX_NODES || depth > 100) throw new TooLarge()
     let node = input as Node | null
     const at = place(node, fallback)
-    if (isAlias(node)) node = node.resolve(document) ?? null
+    if (++nodes > MAX_NODES || depth > 100)
+      throw new Unusable(at, "make it smaller: it is too deep, or its aliases unfold to too much")
+    if (isAlias(node)) {
+      const target = anchors.get(node.source)
+      if (target === undefined) throw new Unusable(at, `define the anchor &${node.source} before it is used`)
+      node = target
+    } else if ((isMap(node) || isSeq(node) || isScalar(node)) && node.anchor !== undefined)
+      anchors.set(node.anchor, node)
     if (isMap(node)) {
       const children = new Map<string, ConfigTree>()
       for (const pair of node.items) {
@@ -100,22 +116,37 @@ export const parse = (content: string, file: string): ParsedFile => {
     uniqueKeys: true
   })
   const problems = [
-    ...document.errors.slice(0, MAX_PROBLEMS).map((error) =>
-      problem("error", error.pos[0], "something else", `correct it: ${error.message}`)),
-    ...document.warnings.slice(0, MAX_PROBLEMS).map((warning) =>
-      problem("warning", warning.pos[0], "something else", warning.message))
+    ...document.errors
+      .slice(0, MAX_PROBLEMS)
+      .map((error) => problem("error", error.pos[0], "something else", `correct it: ${error.message}`)),
+    ...document.warnings
+      .slice(0, MAX_PROBLEMS)
+      .map((warning) => problem("warning", warning.pos[0], "something else", warning.message))
   ]
   if (document.errors.length > 0) return { tree: null, problems }
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) {
     return { tree: null, problems }
   }
   if (!isMap(document.contents)) {
-    return { tree: null, problems: [...problems, { ...problem("error", 0, "no map", "write one `key: value` a line"), expected: "a map of keys" }] }
+    return {
+      tree: null,
+      problems: [
+        ...problems,
+        { ...problem("error", 0, "no map", "write one `key: value` a line"), expected: "a map of keys" }
+      ]
+    }
   }
   try {
     return { tree: convert(document, file, lines), problems }
   } catch (error) {
-    const reason = error instanceof TooLarge ? "make it smaller: its aliases unfold to too much" : `correct it: ${String(error)}`
-    return { tree: null, problems: [...problems, problem("error", 0, "a file that cannot be unfolded", reason)] }
+    if (!(error instanceof Unusable)) throw error
+    const unusable: ConfigProblem = {
+      level: "error",
+      where: showPlace(error.at),
+      value: "something else",
+      expected: "valid YAML",
+      fix: error.fix
+    }
+    return { tree: null, problems: [...problems, unusable] }
   }
 }

@@ -9,12 +9,12 @@ export interface EnvFile {
 }
 
 const NAME = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=[ \t]*/
-const ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t", "\"": "\"", "\\": "\\", $: "$" }
+const ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\", $: "$" }
 
 /** The end of a quoted value: the index of its closing quote, or -1. */
 const closing = (text: string, from: number, quote: string): number => {
   for (let i = from; i < text.length; i++) {
-    if (quote === "\"" && text[i] === "\\") i++
+    if (quote === '"' && text[i] === "\\") i++
     else if (text[i] === quote) return i
   }
   return -1
@@ -36,7 +36,7 @@ export const parse = (content: string): EnvFile => {
     const name = match[1]!
     const rest = line.slice(match[0].length)
     const quote = rest[0]
-    if (quote !== "\"" && quote !== "'") {
+    if (quote !== '"' && quote !== "'") {
       values.set(name, rest.replace(/(^|\s)#.*$/, "").trim())
       continue
     }
@@ -44,9 +44,9 @@ export const parse = (content: string): EnvFile => {
     let last = i
     let end = closing(text, 1, quote)
     // 200 lines bound what a forgotten quote can swallow.
-    while (end < 0 && quote === "\"" && last + 1 < lines.length && last - i < 200) {
+    while (end < 0 && quote === '"' && last + 1 < lines.length && last - i < 200) {
       text += `\n${lines[++last]!}`
-      end = text[text.length - 1] === "\"" || lines[last]!.includes("\"") ? closing(text, 1, quote) : -1
+      end = text[text.length - 1] === '"' || lines[last]!.includes('"') ? closing(text, 1, quote) : -1
     }
     if (end < 0) {
       malformed.push(i + 1)

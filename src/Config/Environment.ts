@@ -1,6 +1,6 @@
 /**
  * The environment in its ranks: `HOME/.env` over what the process inherited, over the working directory's `.env`
- * (`operations F1`), with the reference's old names below the new ones (`operations N3`). Read once, then only looked at.
+ * (`operations F1`), with the reference's old names below the new ones (`operations N3`). Read once, never written.
  */
 import type { ConfigProblem } from "./ConfigError.ts"
 import type { EnvFile } from "./EnvFile.ts"
@@ -24,7 +24,9 @@ const clean = (variable: Variable): { readonly variable: Variable; readonly prob
   if (!CREDENTIAL.test(variable.name)) return { variable, problem: null }
   const strange = [...new Set(variable.value.match(/[^\x00-\x7F]/gu) ?? [])]
   if (strange.length === 0) return { variable, problem: null }
-  const points = strange.slice(0, 8).map((char) => `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`)
+  const points = strange
+    .slice(0, 8)
+    .map((char) => `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`)
   return {
     variable: { ...variable, value: variable.value.replace(/[^\x00-\x7F]/gu, "") },
     problem: {
@@ -56,7 +58,10 @@ export const merge = (sources: {
   add(".env", sources.home.values)
   add("environment", Object.entries(sources.inherited))
   add("./.env", sources.workingDirectory.values)
-  for (const [file, source] of [[sources.home, ".env"], [sources.workingDirectory, "./.env"]] as const) {
+  for (const [file, source] of [
+    [sources.home, ".env"],
+    [sources.workingDirectory, "./.env"]
+  ] as const) {
     for (const line of file.malformed) {
       problems.push({
         level: "warning",

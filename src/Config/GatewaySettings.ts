@@ -1,11 +1,11 @@
 /**
  * The settings that more than one room or the whole process goes by (`operations`, Keys of the gateway; DESIGN, Seen
- * from outside). A constant is named after its key. What only one room reads is declared in that room.
+ * from outside), each named after its key. What only one room reads is declared in that room.
  */
-import { Duration, Effect, Redacted } from "effect"
-import { registerSecret } from "./Secrets.ts"
+import { Duration, Effect } from "effect"
 import * as Setting from "./Setting.ts"
 import { Settings } from "./Settings.ts"
+import { storageChoice, type StorageChoice } from "./StorageChoice.ts"
 
 export const HttpHost = Setting.make({
   env: "SWITCHBOARD_HTTP_HOST",
@@ -21,34 +21,9 @@ export const HttpPort = Setting.make({
   description: "port of the HTTP listener; 0 = any free one, printed"
 })
 
-/** Where everything durable is kept; the URL of PostgreSQL holds a password, hence `Redacted`. */
-export type StorageChoice =
-  | { readonly _tag: "sqlite" }
-  | { readonly _tag: "memory" }
-  | { readonly _tag: "postgres"; readonly url: Redacted.Redacted<string> }
-
-const storageChoice = (raw: unknown): StorageChoice | undefined => {
-  const text = typeof raw === "string" ? raw.trim() : ""
-  if (text === "sqlite" || text === "memory") return { _tag: text }
-  if (!/^postgres(?:ql)?:\/\//.test(text) || !URL.canParse(text)) return undefined
-  const password = new URL(text).password
-  registerSecret(password)
-  registerSecret(unescape(password))
-  return { _tag: "postgres", url: Redacted.make(text) }
-}
-
-const unescape = (text: string): string => {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    // A stray percent sign: the driver decides what it means.
-    return text
-  }
-}
-
 export const Storage = Setting.make<StorageChoice>({
   env: "SWITCHBOARD_STORAGE",
-  kind: Setting.coerce("\"sqlite\", \"memory\" or a URL postgres://…", storageChoice),
+  kind: Setting.coerce('"sqlite", "memory" or a URL postgres://…', storageChoice),
   default: { _tag: "sqlite" },
   description: "where inbox, outbox and transcripts are kept"
 })
@@ -187,10 +162,14 @@ export const StreamingEnabled = Setting.make<boolean | null>({
   kind: Setting.optionalBoolean,
   default: null,
   description: "show a growing preview of the answer",
-  alternatives: [{
-    key: "streaming.mode",
-    kind: Setting.coerce("off, auto, draft or edit", (raw) => raw === null ? null : !/^(?:off|false)$/i.test(String(raw).trim()))
-  }]
+  alternatives: [
+    {
+      key: "streaming.mode",
+      kind: Setting.coerce("off, auto, draft or edit", (raw) =>
+        raw === null ? null : !/^(?:off|false)$/i.test(String(raw).trim())
+      )
+    }
+  ]
 })
 
 /** YAML's booleans stand for words here: false is `off`, true is `auto`. */
@@ -274,26 +253,50 @@ const OpenAiBaseUrl = Setting.make({
 })
 
 /** The local connector runs when asked for, else exactly when no relay URL is set. */
-export const connectorEnabled = Effect.gen(function*() {
+export const connectorEnabled = Effect.gen(function* () {
   const settings = yield* Settings
   const wanted = yield* settings.get(Connector)
   return wanted === null ? (yield* settings.get(RelayUrl)) === null : wanted === "on"
 })
 
 /** The named agent, else the one that is configured, else `echo`. An API key alone may be another program's. */
-export const agentKind = Effect.gen(function*() {
+export const agentKind = Effect.gen(function* () {
   const settings = yield* Settings
   const named = yield* settings.get(Agent)
   if (named !== null) return named
   if ((yield* settings.get(AcpCommand)) !== null) return "acp" as const
-  return (yield* settings.get(OpenAiBaseUrl)) !== null ? "openai" as const : "echo" as const
+  return (yield* settings.get(OpenAiBaseUrl)) !== null ? ("openai" as const) : ("echo" as const)
 })
 
 /** For `check`, `config show` and the search for unknown keys. */
 export const gatewaySettings: ReadonlyArray<Setting.Setting<unknown>> = [
-  HttpHost, HttpPort, Storage, Connector, Agent, AdminKey, LoggingLevel, LoggingFormat, LoggingMaxSizeMb,
-  LoggingBackupCount, AgentGatewayTimeout, AgentClarifyTimeout, AgentRestartDrainTimeout, ApprovalsGatewayTimeout,
-  DisplayBusyInputMode, DisplayBusyAckEnabled, DeliveryAmbiguous, DeliveryMaxAgeHours, DeliveryKeepDays,
-  DeliverySendsInFlight, StreamingEnabled, StreamingTransport, StreamingEditInterval, StreamingBufferThreshold,
-  StreamingCursor, GroupSessionsPerUser, ThreadSessionsPerUser, GatewayMaxRunningTurns, SecurityRedactSecrets
+  HttpHost,
+  HttpPort,
+  Storage,
+  Connector,
+  Agent,
+  AdminKey,
+  LoggingLevel,
+  LoggingFormat,
+  LoggingMaxSizeMb,
+  LoggingBackupCount,
+  AgentGatewayTimeout,
+  AgentClarifyTimeout,
+  AgentRestartDrainTimeout,
+  ApprovalsGatewayTimeout,
+  DisplayBusyInputMode,
+  DisplayBusyAckEnabled,
+  DeliveryAmbiguous,
+  DeliveryMaxAgeHours,
+  DeliveryKeepDays,
+  DeliverySendsInFlight,
+  StreamingEnabled,
+  StreamingTransport,
+  StreamingEditInterval,
+  StreamingBufferThreshold,
+  StreamingCursor,
+  GroupSessionsPerUser,
+  ThreadSessionsPerUser,
+  GatewayMaxRunningTurns,
+  SecurityRedactSecrets
 ]

@@ -25,7 +25,9 @@ export const homePath = (options?: {
   const profile = options?.profile
   if (profile === undefined || profile === "default") return root
   if (!isProfileName(profile)) {
-    throw new RangeError(`"${profile}" is no profile name: lower-case letters, digits, "_" and "-", at most 64 characters`)
+    throw new RangeError(
+      `"${profile}" is no profile name: lower-case letters, digits, "_" and "-", at most 64 characters`
+    )
   }
   return join(root, "profiles", profile)
 }

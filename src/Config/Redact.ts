@@ -1,5 +1,5 @@
 /**
- * The redactor (`operations Z2`–`Z4`): every line, notice, status text and error passes it before it leaves the process.
+ * The redactor (`operations Z2`–`Z4`): every line, notice, status text and error passes it on its way out.
  * Linear in the text, idempotent, and it fails closed: a fault inside yields `[redaction-unavailable]`, never the text.
  */
 import { SECRET_FIELD } from "./SecretNames.ts"
@@ -69,7 +69,7 @@ const joinSplit = (text: string, audience: Audience): string => {
   return out
 }
 
-/** Spans of the text without invisible characters, in terms of the text that still has them; only those with some inside. */
+/** Spans of the text without invisible characters, placed in the text that has them; only those with some inside. */
 const placed = (text: string, spans: ReadonlyArray<Span>): ReadonlyArray<Span> => {
   const visible = new Uint32Array(text.length)
   let count = 0
@@ -79,7 +79,8 @@ const placed = (text: string, spans: ReadonlyArray<Span>): ReadonlyArray<Span> =
     at = index + 1
   }
   while (at < text.length) visible[count++] = at++
-  return spans.map((span) => ({ ...span, from: visible[span.from]!, to: visible[span.to - 1]! + 1 }))
+  return spans
+    .map((span) => ({ ...span, from: visible[span.from]!, to: visible[span.to - 1]! + 1 }))
     .filter((span) => INVISIBLE.test(text.slice(span.from, span.to)))
 }
 

@@ -19,7 +19,8 @@ const SPACE = 2
 const MARK = 3
 const QUOTE = 4
 const classes = new Uint8Array(128)
-for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") classes[char.charCodeAt(0)] = WORD
+for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+  classes[char.charCodeAt(0)] = WORD
 for (const char of " \t\n\r\v\f") classes[char.charCodeAt(0)] = SPACE
 for (const char of "=:+?") classes[char.charCodeAt(0)] = MARK
 for (const char of "\"'`<>") classes[char.charCodeAt(0)] = QUOTE
@@ -41,7 +42,7 @@ const LONGEST_NAME = 128
 const LONGEST_QUOTED = 4096
 const LONGEST_AUTHORITY = 512
 /** `srv` is what stands behind the plus sign of `mongodb+srv`. */
-const DATABASES = new Set(["postgres", "postgresql", "mysql", "mariadb", "mongodb", "srv", "redis", "rediss", "amqp", "amqps"])
+const DATABASES = /^(?:postgres(?:ql)?|mysql|mariadb|mongodb|srv|rediss?|amqps?)$/i
 const LOOKUP = /^(?:process\.env|import\.meta\.env|os\.environ|os\.getenv|getenv\(|Deno\.env|ENV\[|\$[{(]?[A-Za-z_])/
 const PLAIN = /^(?:null|none|nil|undefined|true|false)$/i
 
@@ -49,7 +50,8 @@ const PLAIN = /^(?:null|none|nil|undefined|true|false)$/i
 const isComparison = (code: number) => code === 61 || code === 33 || code === 60 || code === 62
 const isBlank = (code: number) => code === 32 || code === 9
 const isDigit = (code: number) => code >= 48 && code <= 57
-const isAlphanumeric = (code: number) => isDigit(code) || code === 95 || (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
+const isAlphanumeric = (code: number) =>
+  isDigit(code) || code === 95 || (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
 
 export const scan = (text: string, audience: Audience): ReadonlyArray<Span> => {
   const spans: Array<Span> = []
@@ -94,8 +96,8 @@ export const scan = (text: string, audience: Audience): ReadonlyArray<Span> => {
   const authority = (): number => {
     inUrl = true
     let schemeStart = i
-    while (schemeStart > 0 && i - schemeStart < 16 && classAt(text, schemeStart - 1) === WORD) schemeStart--
-    const database = DATABASES.has(text.slice(schemeStart, i).toLowerCase())
+    while (schemeStart > 0 && i - schemeStart < 12 && classAt(text, schemeStart - 1) === WORD) schemeStart--
+    const database = DATABASES.test(text.slice(schemeStart, i))
     const start = i + 3
     let at = -1
     let colon = -1
@@ -108,7 +110,7 @@ export const scan = (text: string, audience: Audience): ReadonlyArray<Span> => {
         if (text.charCodeAt(j + 1) === SLASH && text.charCodeAt(j + 2) === SLASH) break
         if (colon < 0) colon = j
       } else if (char === QUESTION || char === HASH || (char === SLASH && !database)) break
-      else if (classAt(text, j) === SPACE || classAt(text, j) === QUOTE) break
+      else if (char < 128 && (classes[char] === SPACE || classes[char] === QUOTE)) break
     }
     if (at < 0) return start
     if (colon >= 0 && colon < at) return database || audience === "log" ? put(colon + 1, at, "***") : start
@@ -161,7 +163,7 @@ export const scan = (text: string, audience: Audience): ReadonlyArray<Span> => {
     const name = text.slice(nameStart, nameEnd)
     const header = name.length >= 13 && /(?:^|[^a-z])authorization$/i.test(name)
     if (!header && !isSecretName(name)) return i + 1
-    if (colon && !quoted && !header && !/[._\-]|[a-z][A-Z]/.test(name) && !startsLine(text, nameStart)) return i + 1
+    if (colon && !quoted && !header && !/[._-]|[a-z][A-Z]/.test(name) && !startsLine(text, nameStart)) return i + 1
     return value(header, colon)
   }
 
@@ -170,7 +172,7 @@ export const scan = (text: string, audience: Audience): ReadonlyArray<Span> => {
     while (start < length && start - i < 9 && isBlank(text.charCodeAt(start))) start++
     const quoteAt = text[start] === "\\" ? start + 1 : start
     const quote = text[quoteAt]
-    if (quote === "\"" || quote === "'" || quote === "`") {
+    if (quote === '"' || quote === "'" || quote === "`") {
       const end = closingQuote(text, quoteAt + 1, quote)
       if (end > 0) {
         const inner = quoteAt + 1
@@ -198,7 +200,8 @@ export const scan = (text: string, audience: Audience): ReadonlyArray<Span> => {
     const secret = text.slice(from, to)
     if (secret === "" || (secret.length < 10 && PLAIN.test(secret)) || LOOKUP.test(secret)) return i + 1
     // `scheme://…` behind a colon or equals sign is an address: its own rules see to its password.
-    if ((secret.includes("://") && /^[a-z][a-z0-9+.]{1,11}:\/\//i.test(secret)) || (colon && secret.startsWith("//"))) return i + 1
+    if ((secret.includes("://") && /^[a-z][a-z0-9+.]{1,11}:\/\//i.test(secret)) || (colon && secret.startsWith("//")))
+      return i + 1
     return put(from, to, mask(secret))
   }
 
@@ -244,7 +247,8 @@ const endsValue = (text: string, i: number): boolean => {
 const closingQuote = (text: string, from: number, quote: string): number => {
   for (let i = from; i < text.length && i - from < LONGEST_QUOTED; i++) {
     if (text[i] === quote) return i
-    if (text[i] === "\\" && text[i + 1] === quote && quote === "\"") return doublyQuoted(text, from) ? i + 1 : skipEscaped(text, i, from)
+    if (text[i] === "\\" && text[i + 1] === quote && quote === '"')
+      return doublyQuoted(text, from) ? i + 1 : skipEscaped(text, i, from)
   }
   return -1
 }
@@ -255,7 +259,7 @@ const doublyQuoted = (text: string, from: number): boolean => text[from - 2] ===
 const skipEscaped = (text: string, escape: number, from: number): number => {
   for (let i = escape + 2; i < text.length && i - from < LONGEST_QUOTED; i++) {
     if (text[i] === "\\") i++
-    else if (text[i] === "\"") return i
+    else if (text[i] === '"') return i
   }
   return -1
 }

@@ -50,7 +50,7 @@ const build = (): Index => {
 /** The places of known secrets, leftmost first, at one place the longest; `[from, to]` pairs that do not overlap. */
 export const findSecrets = (text: string): ReadonlyArray<readonly [number, number]> => {
   if (known.size === 0) return []
-  const { buckets, pairs } = index ??= build()
+  const { buckets, pairs } = (index ??= build())
   const spans: Array<readonly [number, number]> = []
   for (let i = 0; i + SHORTEST <= text.length; i++) {
     if (pairs[pairHash(text.charCodeAt(i), text.charCodeAt(i + 1))] === 0) continue
@@ -65,6 +65,11 @@ export const findSecrets = (text: string): ReadonlyArray<readonly [number, numbe
 /** `operations F6`: what stands where a token should, in copied examples. */
 export const isPlaceholder = (token: string): boolean => {
   const value = token.trim().toLowerCase()
-  return value.length < 4 || value === "changeme" || value === "your-token-here" || /^x{3,}/.test(value) ||
+  return (
+    value.length < 4 ||
+    value === "changeme" ||
+    value === "your-token-here" ||
+    /^x{3,}/.test(value) ||
     /^\*{3,}$/.test(value)
+  )
 }

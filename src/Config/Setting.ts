@@ -4,7 +4,7 @@
  */
 import { Duration, Effect, Redacted, Schema, SchemaGetter, SchemaIssue } from "effect"
 
-/** How a raw value (text of the environment, JSON value of the file) becomes an `A`, and how to say what was expected. */
+/** How a raw value (text of the environment, JSON value of the file) becomes an `A`, and what was expected. */
 export interface Kind<A> {
   readonly schema: Schema.Decoder<A>
   /** Completes the sentence "expected …". */
@@ -50,10 +50,14 @@ export const make = <A>(options: {
 })
 
 /** A kind of a room's own, from any decoder. `secret` values are shown nowhere. */
-export const kind = <A>(schema: Schema.Decoder<A>, expected: string, options?: {
-  readonly secret?: boolean | undefined
-  readonly lenient?: boolean | undefined
-}): Kind<A> => ({ schema, expected, secret: options?.secret ?? false, lenient: options?.lenient ?? false })
+export const kind = <A>(
+  schema: Schema.Decoder<A>,
+  expected: string,
+  options?: {
+    readonly secret?: boolean | undefined
+    readonly lenient?: boolean | undefined
+  }
+): Kind<A> => ({ schema, expected, secret: options?.secret ?? false, lenient: options?.lenient ?? false })
 
 /** A kind from a plain function; `undefined` says that the value does not decode. */
 export const coerce = <A>(
@@ -62,15 +66,18 @@ export const coerce = <A>(
   options?: { readonly secret?: boolean | undefined; readonly lenient?: boolean | undefined }
 ): Kind<A> =>
   kind(
-    Schema.Unknown.pipe(Schema.decodeTo(Schema.declare<A>((_): _ is A => true), {
-      decode: SchemaGetter.transformEffect((raw: unknown) => {
-        const value = decode(raw)
-        return value === undefined
-          ? Effect.fail(new SchemaIssue.InvalidValue({ expected }))
-          : Effect.succeed(value)
-      }),
-      encode: SchemaGetter.forbiddenEncoding
-    })),
+    Schema.Unknown.pipe(
+      Schema.decodeTo(
+        Schema.declare<A>((_): _ is A => true),
+        {
+          decode: SchemaGetter.transformEffect((raw: unknown) => {
+            const value = decode(raw)
+            return value === undefined ? Effect.fail(new SchemaIssue.InvalidValue({ expected })) : Effect.succeed(value)
+          }),
+          encode: SchemaGetter.forbiddenEncoding
+        }
+      )
+    ),
     expected,
     options
   )
@@ -78,7 +85,7 @@ export const coerce = <A>(
 /** The same kind, but what does not decode gives the default and a warning. */
 export const lenient = <A>(strict: Kind<A>): Kind<A> => ({ ...strict, lenient: true })
 
-/** The text a scalar stands for. Numbers of the file come as their digits, so an id loses none (`operations`, Cases). */
+/** The text a scalar stands for. Numbers of the file come as their digits, so an id loses none. */
 const textOf = (raw: unknown): string | undefined => {
   switch (typeof raw) {
     case "string":
@@ -104,10 +111,12 @@ const numberOf = (raw: unknown): number | undefined => {
 export const text: Kind<string> = coerce("text", textOf)
 
 /** Text as it stands, with its blanks. */
-export const verbatim: Kind<string> = coerce("text", (raw) => typeof raw === "string" ? raw : textOf(raw))
+export const verbatim: Kind<string> = coerce("text", (raw) => (typeof raw === "string" ? raw : textOf(raw)))
 
 /** Blank and `null` are nothing. */
-export const optionalText: Kind<string | null> = coerce("text or nothing", (raw) => raw === null ? null : textOf(raw) || null)
+export const optionalText: Kind<string | null> = coerce("text or nothing", (raw) =>
+  raw === null ? null : textOf(raw) || null
+)
 
 const secretOf = (raw: unknown): Redacted.Redacted<string> | null | undefined => {
   if (raw === null || Redacted.isRedacted(raw)) return raw as Redacted.Redacted<string> | null
@@ -120,10 +129,14 @@ export const secret: Kind<Redacted.Redacted<string> | null> = coerce("a secret o
 
 /** A secret of at least `minLength` characters. */
 export const longSecret = (minLength: number): Kind<Redacted.Redacted<string> | null> =>
-  coerce(`a secret of ${minLength} characters or more, or nothing`, (raw) => {
-    const value = secretOf(raw)
-    return value && Redacted.value(value).length < minLength ? undefined : value
-  }, { secret: true })
+  coerce(
+    `a secret of ${minLength} characters or more, or nothing`,
+    (raw) => {
+      const value = secretOf(raw)
+      return value && Redacted.value(value).length < minLength ? undefined : value
+    },
+    { secret: true }
+  )
 
 const booleanOf = (raw: unknown): boolean | undefined => {
   switch (textOf(raw)?.toLowerCase()) {
@@ -148,7 +161,7 @@ export const boolean: Kind<boolean> = coerce("true or false", booleanOf, { lenie
 /** A switch with three positions; `null` = not set, so that the reader can decide by other facts. */
 export const optionalBoolean: Kind<boolean | null> = coerce(
   "true, false or nothing",
-  (raw) => raw === null ? null : booleanOf(raw),
+  (raw) => (raw === null ? null : booleanOf(raw)),
   { lenient: true }
 )
 
@@ -168,27 +181,39 @@ const between = (noun: string, bounds?: Bounds) => {
 
 /** A whole number; out of bounds or ill-typed is the default. */
 export const int = (bounds?: Bounds): Kind<number> =>
-  coerce(between("a whole number", bounds), (raw) => {
-    const value = numberOf(raw)
-    return Number.isSafeInteger(value) ? bounded(value, bounds) : undefined
-  }, { lenient: true })
+  coerce(
+    between("a whole number", bounds),
+    (raw) => {
+      const value = numberOf(raw)
+      return Number.isSafeInteger(value) ? bounded(value, bounds) : undefined
+    },
+    { lenient: true }
+  )
 
 /** `operations F5`, "positive integer or nothing": `null`, 0 and negative are off. */
-export const positiveInt: Kind<number | null> = coerce("a whole number, or 0 for off", (raw) => {
-  if (raw === null) return null
-  const value = numberOf(raw)
-  return value === undefined || !Number.isSafeInteger(value) ? undefined : value > 0 ? value : null
-}, { lenient: true })
+export const positiveInt: Kind<number | null> = coerce(
+  "a whole number, or 0 for off",
+  (raw) => {
+    if (raw === null) return null
+    const value = numberOf(raw)
+    return value === undefined || !Number.isSafeInteger(value) ? undefined : value > 0 ? value : null
+  },
+  { lenient: true }
+)
 
 export const number = (bounds?: Bounds): Kind<number> =>
   coerce(between("a number", bounds), (raw) => bounded(numberOf(raw), bounds), { lenient: true })
 
 /** A number of seconds as a Duration; below zero counts as zero. What zero means, the setting says. */
-export const seconds: Kind<Duration.Duration> = coerce("a number of seconds", (raw) => {
-  if (Duration.isDuration(raw)) return raw
-  const value = numberOf(raw)
-  return value === undefined ? undefined : Duration.millis(Math.max(0, Math.round(value * 1000)))
-}, { lenient: true })
+export const seconds: Kind<Duration.Duration> = coerce(
+  "a number of seconds",
+  (raw) => {
+    if (Duration.isDuration(raw)) return raw
+    const value = numberOf(raw)
+    return value === undefined ? undefined : Duration.millis(Math.max(0, Math.round(value * 1000)))
+  },
+  { lenient: true }
+)
 
 /** One of the words, in any case. A file's boolean stands for `off`, and for `on` or else `auto` (`operations F5`). */
 export const oneOf = <const A extends string>(words: ReadonlyArray<A>): Kind<A> =>
@@ -199,7 +224,14 @@ export const oneOf = <const A extends string>(words: ReadonlyArray<A>): Kind<A> 
 
 /** Commas or a list of the file; items are trimmed, empty ones dropped, ids keep all their digits. */
 export const list: Kind<ReadonlyArray<string>> = coerce("a list, or text with commas", (raw) => {
-  const items = raw === null ? [] : Array.isArray(raw) ? raw.map(textOf) : textOf(raw)?.split(",").map((item) => item.trim())
+  const items =
+    raw === null
+      ? []
+      : Array.isArray(raw)
+        ? raw.map(textOf)
+        : textOf(raw)
+            ?.split(",")
+            .map((item) => item.trim())
   if (items === undefined || items.includes(undefined)) return undefined
   return items.filter((item): item is string => item !== undefined && item !== "")
 })

@@ -30,11 +30,11 @@ const decoders = new WeakMap<object, (raw: unknown) => Result.Result<unknown, Sc
 
 const decode = <A>(kind: Kind<A>, raw: unknown): Result.Result<A, Schema.SchemaError> => {
   let decoder = decoders.get(kind)
-  if (decoder === undefined) decoders.set(kind, decoder = Schema.decodeUnknownResult(kind.schema))
+  if (decoder === undefined) decoders.set(kind, (decoder = Schema.decodeUnknownResult(kind.schema)))
   return decoder(raw) as Result.Result<A, Schema.SchemaError>
 }
 
-const cut = (text: string) => text.length > 80 ? `${text.slice(0, 77)}...` : text
+const cut = (text: string) => (text.length > 80 ? `${text.slice(0, 77)}...` : text)
 
 const show = (value: unknown): string => {
   if (value === null || value === undefined) return "(not set)"
@@ -42,8 +42,11 @@ const show = (value: unknown): string => {
   if (Duration.isDuration(value)) return `${Duration.toSeconds(value)} s`
   if (typeof value === "string") return value
   if (typeof value === "object" && "_tag" in value) return String(value._tag)
-  return JSON.stringify(value, (_, inner: unknown) =>
-    Redacted.isRedacted(inner) ? "(secret)" : typeof inner === "bigint" ? String(inner) : inner) ?? String(value)
+  return (
+    JSON.stringify(value, (_, inner: unknown) =>
+      Redacted.isRedacted(inner) ? "(secret)" : typeof inner === "bigint" ? String(inner) : inner
+    ) ?? String(value)
+  )
 }
 
 const registerIfSecret = (setting: Setting<unknown>, raw: unknown) => {
@@ -99,28 +102,31 @@ const blankOrPlaceholder = (setting: Setting<unknown>, { found, value }: Resolve
   }
 }
 
-export class Settings extends Context.Service<Settings, {
-  /**
-   * The value of highest rank, decoded (`operations F1`–`F5`). Fails when it does not decode and its kind is strict; a
-   * lenient kind gives its default with one warning line.
-   */
-  readonly get: <A>(setting: Setting<A>) => Effect.Effect<A, ConfigError>
-  /** The effective value and where it comes from (`operations F11`). */
-  readonly explain: (setting: Setting<unknown>) => Explanation
-  /** All that is wrong or suspicious, given every setting that the program knows. */
-  readonly check: (settings: ReadonlyArray<Setting<unknown>>) => ReadonlyArray<ConfigProblem>
-  /** Absolute path of the home. */
-  readonly home: string
-  /**
-   * Reads everything anew (`operations F10`). A picture that does not decode is refused whole. After it `get` of a live
-   * setting gives the new value; all others keep that of the start.
-   */
-  readonly reload: (settings: ReadonlyArray<Setting<unknown>>) => Effect.Effect<void, ConfigError>
-  /** Keys whose new value waits for a restart. */
-  readonly restartNeeded: (settings: ReadonlyArray<Setting<unknown>>) => ReadonlyArray<string>
-  /** Counts the reloads that were taken over. */
-  readonly generation: SubscriptionRef.SubscriptionRef<number>
-}>()("Config/Settings") {
+export class Settings extends Context.Service<
+  Settings,
+  {
+    /**
+     * The value of highest rank, decoded (`operations F1`–`F5`). Fails when it does not decode and its kind is strict;
+     * a lenient kind gives its default with one warning line.
+     */
+    readonly get: <A>(setting: Setting<A>) => Effect.Effect<A, ConfigError>
+    /** The effective value and where it comes from (`operations F11`). */
+    readonly explain: (setting: Setting<unknown>) => Explanation
+    /** All that is wrong or suspicious, given every setting that the program knows. */
+    readonly check: (settings: ReadonlyArray<Setting<unknown>>) => ReadonlyArray<ConfigProblem>
+    /** Absolute path of the home. */
+    readonly home: string
+    /**
+     * Reads everything anew (`operations F10`). A picture that does not decode is refused whole. After it `get` of a
+     * live setting gives the new value; all others keep that of the start.
+     */
+    readonly reload: (settings: ReadonlyArray<Setting<unknown>>) => Effect.Effect<void, ConfigError>
+    /** Keys whose new value waits for a restart. */
+    readonly restartNeeded: (settings: ReadonlyArray<Setting<unknown>>) => ReadonlyArray<string>
+    /** Counts the reloads that were taken over. */
+    readonly generation: SubscriptionRef.SubscriptionRef<number>
+  }
+>()("Config/Settings") {
   /** Reads `HOME/.env`, `HOME/config.yaml`, the environment and the administrator's overlay. */
   static readonly layer = (options?: {
     readonly home?: string | undefined
@@ -129,31 +135,41 @@ export class Settings extends Context.Service<Settings, {
     readonly workingDirectory?: string | undefined
     readonly overlay?: string | undefined
   }): Layer.Layer<Settings, ConfigError> =>
-    Layer.effect(Settings, Effect.suspend(() => {
-      const environment = options?.environment ?? process.env
-      const home = homePath({ home: options?.home, profile: options?.profile, environment })
-      return makeSettings(home, () =>
-        read({
-          home,
-          environment,
-          workingDirectory: options?.workingDirectory ?? process.cwd(),
-          overlay: options?.overlay ?? OVERLAY
-        }))
-    }))
+    Layer.effect(
+      Settings,
+      Effect.suspend(() => {
+        const environment = options?.environment ?? process.env
+        const home = homePath({ home: options?.home, profile: options?.profile, environment })
+        return makeSettings(home, () =>
+          read({
+            home,
+            environment,
+            workingDirectory: options?.workingDirectory ?? process.cwd(),
+            overlay: options?.overlay ?? OVERLAY
+          })
+        )
+      })
+    )
 
   /**
    * Only the given values, by environment name or dotted key; for tests and embedding. No file and no environment is
    * read. `SWITCHBOARD_HOME` names the home, else a folder below the temporary one that nobody creates here.
    */
   static readonly layerFrom = (values: Readonly<Record<string, unknown>>): Layer.Layer<Settings> =>
-    Layer.effect(Settings, Effect.orDie(Effect.suspend(() => {
-      const named = values["SWITCHBOARD_HOME"]
-      const home = typeof named === "string" ? homePath({ home: named }) : join(tmpdir(), `switchboard-${process.pid}`)
-      return makeSettings(home, () => given(values))
-    })))
+    Layer.effect(
+      Settings,
+      Effect.orDie(
+        Effect.suspend(() => {
+          const named = values["SWITCHBOARD_HOME"]
+          const home =
+            typeof named === "string" ? homePath({ home: named }) : join(tmpdir(), `switchboard-${process.pid}`)
+          return makeSettings(home, () => given(values))
+        })
+      )
+    )
 }
 
-const makeSettings = Effect.fnUntraced(function*(home: string, load: () => Sources) {
+const makeSettings = Effect.fnUntraced(function* (home: string, load: () => Sources) {
   const loadChecked = Effect.suspend(() => {
     const sources = load()
     const errors = sources.problems.filter((problem) => problem.level === "error")
@@ -163,21 +179,28 @@ const makeSettings = Effect.fnUntraced(function*(home: string, load: () => Sourc
   let current = started
   const generation = yield* SubscriptionRef.make(0)
   const told = new Set<string>()
-  const sourcesOf = (setting: Setting<unknown>) => setting.live ? current : started
-  const once = (key: string, line: Effect.Effect<void>) => Effect.suspend(() => {
-    if (told.has(key) || told.size > 10_000) return Effect.void
-    told.add(key)
-    return line
-  })
+  const sourcesOf = (setting: Setting<unknown>) => (setting.live ? current : started)
+  const once = (key: string, line: Effect.Effect<void>) =>
+    Effect.suspend(() => {
+      if (told.has(key) || told.size > 10_000) return Effect.void
+      told.add(key)
+      return line
+    })
   for (const problem of started.problems) {
     yield* Effect.logWarning("configuration", { where: problem.where, found: problem.value, fix: problem.fix })
   }
 
-  const get = Effect.fnUntraced(function*<A>(setting: Setting<A>) {
+  const get = Effect.fnUntraced(function* <A>(setting: Setting<A>) {
     const { found, problem, value } = resolve(sourcesOf(setting), setting)
     if (found?.oldName) {
       const name = found.oldName
-      yield* once(name, Effect.logInfo("old variable name is read", { variable: name, rename_to: name.replace("HERMES_", "SWITCHBOARD_") }))
+      yield* once(
+        name,
+        Effect.logInfo("old variable name is read", {
+          variable: name,
+          rename_to: name.replace("HERMES_", "SWITCHBOARD_")
+        })
+      )
     }
     if (problem === null) return value
     if (problem.level === "error") return yield* new ConfigError({ problems: [problem] })
@@ -204,7 +227,7 @@ const makeSettings = Effect.fnUntraced(function*(home: string, load: () => Sourc
     },
     check: (settings) => problemsOf(current, settings),
     home,
-    reload: Effect.fnUntraced(function*(settings) {
+    reload: Effect.fnUntraced(function* (settings) {
       const next = yield* loadChecked
       const errors = problemsOf(next, settings).filter((problem) => problem.level === "error")
       if (errors.length > 0) return yield* new ConfigError({ problems: errors })
@@ -212,7 +235,8 @@ const makeSettings = Effect.fnUntraced(function*(home: string, load: () => Sourc
       yield* SubscriptionRef.update(generation, (n) => n + 1)
     }),
     restartNeeded: (settings) =>
-      settings.filter((setting) => !setting.live)
+      settings
+        .filter((setting) => !setting.live)
         .filter((setting) => show(locate(started, setting)?.found.raw) !== show(locate(current, setting)?.found.raw))
         .map((setting) => setting.key ?? setting.env[0] ?? ""),
     generation

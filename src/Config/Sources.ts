@@ -40,20 +40,32 @@ export const configFiles = (home: string, overlay: string) => [
   { path: join(home, "gateway.json"), name: "gateway.json" }
 ]
 
-const unreadable = (name: string, value: string, fix: string): ConfigProblem =>
-  ({ level: "error", where: `${name}:1:1`, value, expected: "a readable UTF-8 file of at most 1 MiB", fix })
+const unreadable = (name: string, value: string, fix: string): ConfigProblem => ({
+  level: "error",
+  where: `${name}:1:1`,
+  value,
+  expected: "a readable UTF-8 file of at most 1 MiB",
+  fix
+})
 
 /** Text of a file; `null` when there is none. A file that is there but cannot be read is never taken for absent. */
-const readText = (path: string, name: string): { readonly text: string | null; readonly problem: ConfigProblem | null } => {
+const readText = (
+  path: string,
+  name: string
+): { readonly text: string | null; readonly problem: ConfigProblem | null } => {
   let bytes: Buffer
   try {
     bytes = readFileSync(path)
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown"
     if (code === "ENOENT" || code === "ENOTDIR") return { text: null, problem: null }
-    return { text: null, problem: unreadable(name, `a file that cannot be read (${code})`, "check the owner and rights of the file") }
+    return {
+      text: null,
+      problem: unreadable(name, `a file that cannot be read (${code})`, "check the owner and rights of the file")
+    }
   }
-  if (bytes.length > MAX_BYTES) return { text: null, problem: unreadable(name, `${bytes.length} bytes`, "make it smaller") }
+  if (bytes.length > MAX_BYTES)
+    return { text: null, problem: unreadable(name, `${bytes.length} bytes`, "make it smaller") }
   try {
     return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes), problem: null }
   } catch {
@@ -85,7 +97,9 @@ export const read = (options: {
     const parsed = parse(content, name)
     const old = name === "gateway.json"
     // A torn file of the old format counts as absent (`operations N4`).
-    problems.push(...(old ? parsed.problems.map((problem) => ({ ...problem, level: "warning" as const })) : parsed.problems))
+    problems.push(
+      ...(old ? parsed.problems.map((problem) => ({ ...problem, level: "warning" as const })) : parsed.problems)
+    )
     if (parsed.tree !== null) files.push(parsed.tree)
     if (old && parsed.tree !== null) {
       problems.push({

@@ -28,15 +28,15 @@ const ALL: ReadonlyArray<Shape> = [
   ...shapes(20, "gAAAA"),
   ...shapes(
     10,
-    "sk- ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ xoxb- xoxa- xoxp- xoxr- xoxs- pplx- fal_ fc- bb_live_ sk_live_ sk_test_ rk_live_ " +
-      "hf_ r8_ npm_ pypi- dop_v1_ doo_v1_ am_ sk_ tvly- exa_ gsk_ syt_ retaindb_ hsk- mem0_ brv_ ntn_ glpat- pk-lf-"
+    "sk- ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ xoxb- xoxa- xoxp- xoxr- xoxs- pplx- fal_ fc- bb_live_ sk_live_ sk_test_ " +
+      "rk_live_ hf_ r8_ npm_ pypi- dop_v1_ doo_v1_ am_ sk_ tvly- exa_ gsk_ syt_ retaindb_ hsk- mem0_ brv_ ntn_ glpat- pk-lf-"
   )
 ]
 
 const byFirst = new Map<number, ReadonlyArray<Shape>>()
 for (const shape of ALL) {
   const first = shape.prefix.charCodeAt(0)
-  byFirst.set(first, [...byFirst.get(first) ?? [], shape])
+  byFirst.set(first, [...(byFirst.get(first) ?? []), shape])
 }
 
 const WORD = /[A-Za-z0-9_-]/

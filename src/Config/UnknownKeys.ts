@@ -15,12 +15,15 @@ interface Names extends Map<string, Names> {}
 
 const namesOf = (settings: ReadonlyArray<Setting<unknown>>): Names => {
   const root: Names = new Map<string, Names>()
-  const keys = settings.flatMap(({ alternatives, key }) => [...key === null ? [] : [key], ...alternatives.map((other) => other.key)])
+  const keys = settings.flatMap(({ alternatives, key }) => [
+    ...(key === null ? [] : [key]),
+    ...alternatives.map((other) => other.key)
+  ])
   for (const key of keys) {
     let node = root
     for (const part of pathOf(key)) {
       let next = node.get(part)
-      if (next === undefined) node.set(part, next = new Map<string, Names>())
+      if (next === undefined) node.set(part, (next = new Map<string, Names>()))
       node = next
     }
   }
@@ -33,7 +36,10 @@ const suggestion = (key: string, known: Iterable<string>): string => {
 }
 
 /** Warnings for every unread key, ill-typed section and misspelt `SWITCHBOARD_` variable. */
-export const unknownKeys = (sources: Sources, settings: ReadonlyArray<Setting<unknown>>): ReadonlyArray<ConfigProblem> => {
+export const unknownKeys = (
+  sources: Sources,
+  settings: ReadonlyArray<Setting<unknown>>
+): ReadonlyArray<ConfigProblem> => {
   const names = namesOf(settings)
   const platforms = names.get("platforms") ?? new Map<string, Names>()
   const problems: Array<ConfigProblem> = []
@@ -46,12 +52,19 @@ export const unknownKeys = (sources: Sources, settings: ReadonlyArray<Setting<un
   const section = (tree: ConfigTree, path: string, known: Names) => {
     if (known.size === 0 || tree.value === null) return
     if (tree.children === null) {
-      warn(tree, path, "a single value", "a map of keys", `write its keys below it, indented: ${[...known.keys()].slice(0, 3).join(", ")}`)
+      warn(
+        tree,
+        path,
+        "a single value",
+        "a map of keys",
+        `write its keys below it, indented: ${[...known.keys()].slice(0, 3).join(", ")}`
+      )
       return
     }
     for (const [key, child] of tree.children) {
       const below = known.get(key)
-      if (below === undefined) warn(child, `${path}.${key}`, "an unknown key", "a known one", suggestion(key, known.keys()))
+      if (below === undefined)
+        warn(child, `${path}.${key}`, "an unknown key", "a known one", suggestion(key, known.keys()))
       else section(child, `${path}.${key}`, below)
     }
   }
@@ -93,14 +106,23 @@ const splitExtra = (tree: ConfigTree): { readonly own: ConfigTree; readonly extr
 }
 
 /** Other programs have variables with our prefix too, so only a near miss is worth a line. */
-const misspeltVariables = (sources: Sources, settings: ReadonlyArray<Setting<unknown>>): ReadonlyArray<ConfigProblem> => {
+const misspeltVariables = (
+  sources: Sources,
+  settings: ReadonlyArray<Setting<unknown>>
+): ReadonlyArray<ConfigProblem> => {
   const known = new Set(settings.flatMap((setting) => setting.env))
   const problems: Array<ConfigProblem> = []
   for (const { name } of sources.environment.variables.values()) {
     if (!name.startsWith("SWITCHBOARD_") || name === "SWITCHBOARD_HOME" || known.has(name)) continue
     const best = nearest(name, known)
     if (best === null) continue
-    problems.push({ level: "warning", where: name, value: "an unknown variable", expected: "a known one", fix: `did you mean "${best}"?` })
+    problems.push({
+      level: "warning",
+      where: name,
+      value: "an unknown variable",
+      expected: "a known one",
+      fix: `did you mean "${best}"?`
+    })
   }
   return problems.slice(0, MAX_WARNINGS)
 }

@@ -20,26 +20,28 @@ const failure = (error: string): ActionResult => ({ success: false, error })
 const chatNotFound = failure("chat not found")
 
 export const make = (store: ChatStore["Service"]): ActionHandler => {
-  const move = Effect.fnUntraced(function*(draft: Draft, messages: ReadonlyArray<ChatMessage>, state: MessageState) {
+  const move = Effect.fnUntraced(function* (draft: Draft, messages: ReadonlyArray<ChatMessage>, state: MessageState) {
     for (const { id } of messages) {
       const moved = yield* store.change(id, { state, at: draft.now, revision: ++draft.revision })
       if (moved !== null) draft.updates.push({ _tag: "Messages", messages: [moved] })
     }
   })
 
-  const showProgress = Effect.fnUntraced(function*(
+  const showProgress = Effect.fnUntraced(function* (
     draft: Draft,
     chatId: string,
     replyTo: string | null,
     answered: boolean
   ) {
     const open = yield* store.open(chatId)
-    if (answered) return yield* move(draft, ChatModel.settledBy(open, replyTo), "answered")
+    // A command's answer is often no more than a notice.
+    const toCommand = open.some((message) => message.id === replyTo && ChatModel.isCommand(message))
+    if (answered || toCommand) return yield* move(draft, ChatModel.settledBy(open, replyTo), "answered")
     const started = ChatModel.startedBy(open, replyTo)
     if (started !== null) yield* move(draft, [started], "running")
   })
 
-  const show = Effect.fnUntraced(function*(
+  const show = Effect.fnUntraced(function* (
     draft: Draft,
     chatId: string,
     action: Action<"send"> | Action<"follow_up">
@@ -47,7 +49,7 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
     const key = idempotencyKeyOf(action.metadata)
     const earlier = key === null ? null : yield* store.byKey(key)
     if (earlier !== null) return { success: true, message_id: earlier.id }
-    const replyTo = action.op === "send" ? action.reply_to ?? null : null
+    const replyTo = action.op === "send" ? (action.reply_to ?? null) : null
     const revision = ++draft.revision
     const message = yield* store.insert({
       chatId,
@@ -68,7 +70,7 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
     return { success: true, message_id: message.id }
   })
 
-  const edit = Effect.fnUntraced(function*(
+  const edit = Effect.fnUntraced(function* (
     draft: Draft,
     action: Action<"edit">
   ): Effect.fn.Return<ActionResult, SqlError.SqlError> {
@@ -85,7 +87,7 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
     return { success: true }
   })
 
-  const typing = Effect.fnUntraced(function*(
+  const typing = Effect.fnUntraced(function* (
     draft: Draft,
     action: Action<"typing">
   ): Effect.fn.Return<ActionResult, SqlError.SqlError> {
@@ -96,7 +98,7 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
   })
 
   /** The chat is the last part of a session key of this platform that names one (`session K1`). */
-  const chatOfSession = Effect.fnUntraced(function*(sessionKey: string) {
+  const chatOfSession = Effect.fnUntraced(function* (sessionKey: string) {
     for (const part of sessionKey.split(":").reverse()) {
       if (part !== "" && (yield* store.chat(part)) !== null) return part
     }
@@ -107,7 +109,8 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
     switch (action.op) {
       case "send":
         return Effect.flatMap(store.chat(action.chat_id), (chat) =>
-          chat === null ? Effect.succeed(chatNotFound) : show(draft, chat.chatId, action))
+          chat === null ? Effect.succeed(chatNotFound) : show(draft, chat.chatId, action)
+        )
       case "edit":
         return edit(draft, action)
       case "typing":
@@ -115,10 +118,12 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
       case "follow_up":
         // The page hands out no capability of its own: what is left of a follow-up is a message in that session's chat.
         return Effect.flatMap(chatOfSession(action.session_key), (chatId) =>
-          chatId === null ? Effect.succeed(chatNotFound) : show(draft, chatId, action))
+          chatId === null ? Effect.succeed(chatNotFound) : show(draft, chatId, action)
+        )
       case "get_chat_info":
         return Effect.map(store.chat(action.chat_id), (chat): ActionResult =>
-          chat === null ? chatNotFound : { success: true, name: chat.title, type: "dm" })
+          chat === null ? chatNotFound : { success: true, name: chat.title, type: "dm" }
+        )
     }
   }
 }

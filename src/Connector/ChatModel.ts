@@ -52,10 +52,15 @@ export const titleOf = (text: string): string => {
   const line = text.replace(/\s+/g, " ").trim()
   const points = Array.from(line)
   if (points.length === 0) return "New chat"
-  return points.length <= longestTitle ? line : `${points.slice(0, longestTitle - 1).join("").trimEnd()}…`
+  return points.length <= longestTitle
+    ? line
+    : `${points
+        .slice(0, longestTitle - 1)
+        .join("")
+        .trimEnd()}…`
 }
 
-const isCommand = (message: ChatMessage): boolean => message.text.startsWith("/")
+export const isCommand = (message: ChatMessage): boolean => message.text.startsWith("/")
 
 /** These commands end whatever runs before them: its messages get no answer of their own. */
 const endsEarlierTurns = (message: ChatMessage): boolean => /^\/(?:stop|new|reset)\b/i.test(message.text)
@@ -78,7 +83,8 @@ export const startedBy = (open: ReadonlyArray<ChatMessage>, replyTo: string | nu
  */
 export const settledBy = (open: ReadonlyArray<ChatMessage>, replyTo: string | null): ReadonlyArray<ChatMessage> => {
   if (replyTo === null) {
-    const next = open.find((message) => message.state === "running") ?? open.find((message) => message.state === "taken")
+    const next =
+      open.find((message) => message.state === "running") ?? open.find((message) => message.state === "taken")
     return next === undefined ? [] : [next]
   }
   const at = open.findIndex((message) => message.id === replyTo)

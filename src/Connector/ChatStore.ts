@@ -5,7 +5,7 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { Database } from "../Storage/Database.ts"
-import { Chat, type ChatMessage, MessageState, Role } from "./ChatModel.ts"
+import { type Chat, type ChatMessage, MessageState, Role } from "./ChatModel.ts"
 
 export interface NewMessage {
   readonly chatId: string
@@ -70,11 +70,16 @@ const toMessage = (row: typeof MessageRow.Type): ChatMessage => ({
   revision: row.revision
 })
 const toChat = (row: typeof ChatRow.Type): Chat => ({
-  chatId: row.chat_id, title: row.title, createdAt: row.created_at
+  chatId: row.chat_id,
+  title: row.title,
+  createdAt: row.created_at
 })
 
 const columns = "seq, chat_id, id, role, text, reply_to, state, created_at, updated_at, revision"
-const qualified = columns.split(", ").map((column) => `m.${column}`).join(", ")
+const qualified = columns
+  .split(", ")
+  .map((column) => `m.${column}`)
+  .join(", ")
 
 /** Statements are written with `?`; PostgreSQL counts its parameters. */
 const statement = (text: string): Readonly<Record<"sqlite" | "pg", string>> => {
@@ -119,52 +124,64 @@ const sql = {
 }
 type StatementName = keyof typeof sql
 
-export class ChatStore extends Context.Service<ChatStore, {
-  /** All of the effect's writes or none; `Database.transaction`. */
-  readonly transaction: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | SqlError.SqlError>
-  /** 0 when nothing is stored. */
-  readonly lastRevision: Stored<number>
-  readonly chats: Stored<ReadonlyArray<Chat>>
-  readonly chat: (chatId: string) => Stored<Chat | null>
-  readonly chatCount: Stored<number>
-  /** Keeps an existing chat as it is. */
-  readonly addChat: (chat: Chat) => Stored<void>
-  readonly renameChat: (chatId: string, title: string) => Stored<void>
-  /** `null`: a message with this id or idempotency key is there already. */
-  readonly insert: (message: NewMessage) => Stored<ChatMessage | null>
-  readonly byId: (id: string) => Stored<ChatMessage | null>
-  readonly byKey: (idempotencyKey: string) => Stored<ChatMessage | null>
-  /** `null`: no such message. */
-  readonly change: (id: string, change: Change) => Stored<ChatMessage | null>
-  /** A person's messages of a chat that are not answered, oldest first; at most 1000. */
-  readonly open: (chatId: string) => Stored<ReadonlyArray<ChatMessage>>
-  /** What the gateway has not acknowledged, in order, after `seq`. */
-  readonly undelivered: (
-    afterSeq: number,
-    limit: number
-  ) => Stored<ReadonlyArray<{ readonly message: ChatMessage; readonly title: string }>>
-  readonly waitingCount: (chatId: string) => Stored<number>
-  /** In order of revision. */
-  readonly changedSince: (revision: number, limit: number) => Stored<ReadonlyArray<ChatMessage>>
-  /** The last `limit` messages of a chat before `seq`, in order. */
-  readonly before: (chatId: string, seq: number, limit: number) => Stored<ReadonlyArray<ChatMessage>>
-  /** Deletes the oldest messages beyond `keep`, except those that the gateway has not taken. */
-  readonly prune: (chatId: string, keep: number) => Stored<void>
-}>()("Connector/ChatStore") {
+export class ChatStore extends Context.Service<
+  ChatStore,
+  {
+    /** All of the effect's writes or none; `Database.transaction`. */
+    readonly transaction: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | SqlError.SqlError>
+    /** 0 when nothing is stored. */
+    readonly lastRevision: Stored<number>
+    readonly chats: Stored<ReadonlyArray<Chat>>
+    readonly chat: (chatId: string) => Stored<Chat | null>
+    readonly chatCount: Stored<number>
+    /** Keeps an existing chat as it is. */
+    readonly addChat: (chat: Chat) => Stored<void>
+    readonly renameChat: (chatId: string, title: string) => Stored<void>
+    /** `null`: a message with this id or idempotency key is there already. */
+    readonly insert: (message: NewMessage) => Stored<ChatMessage | null>
+    readonly byId: (id: string) => Stored<ChatMessage | null>
+    readonly byKey: (idempotencyKey: string) => Stored<ChatMessage | null>
+    /** `null`: no such message. */
+    readonly change: (id: string, change: Change) => Stored<ChatMessage | null>
+    /** A person's messages of a chat that are not answered, oldest first; at most 1000. */
+    readonly open: (chatId: string) => Stored<ReadonlyArray<ChatMessage>>
+    /** What the gateway has not acknowledged, in order, after `seq`. */
+    readonly undelivered: (
+      afterSeq: number,
+      limit: number
+    ) => Stored<ReadonlyArray<{ readonly message: ChatMessage; readonly title: string }>>
+    readonly waitingCount: (chatId: string) => Stored<number>
+    /** In order of revision. */
+    readonly changedSince: (revision: number, limit: number) => Stored<ReadonlyArray<ChatMessage>>
+    /** The last `limit` messages of a chat before `seq`, in order. */
+    readonly before: (chatId: string, seq: number, limit: number) => Stored<ReadonlyArray<ChatMessage>>
+    /** Deletes the oldest messages beyond `keep`, except those that the gateway has not taken. */
+    readonly prune: (chatId: string, keep: number) => Stored<void>
+  }
+>()("Connector/ChatStore") {
   static readonly layer = Layer.effect(
     ChatStore,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const run = (name: StatementName, ...params: ReadonlyArray<string | number | null>) =>
         database.execute(sql[name][database.dialect], params)
       const messages = (name: StatementName, ...params: ReadonlyArray<string | number | null>) =>
-        run(name, ...params).pipe(Effect.flatMap(messageRows), Effect.map((rows) => rows.map(toMessage)))
+        run(name, ...params).pipe(
+          Effect.flatMap(messageRows),
+          Effect.map((rows) => rows.map(toMessage))
+        )
       const message = (name: StatementName, ...params: ReadonlyArray<string | number | null>) =>
         Effect.map(messages(name, ...params), (rows) => rows[0] ?? null)
       const chats = (name: StatementName, ...params: ReadonlyArray<string>) =>
-        run(name, ...params).pipe(Effect.flatMap(chatRows), Effect.map((rows) => rows.map(toChat)))
+        run(name, ...params).pipe(
+          Effect.flatMap(chatRows),
+          Effect.map((rows) => rows.map(toChat))
+        )
       const count = (name: StatementName, ...params: ReadonlyArray<string>) =>
-        run(name, ...params).pipe(Effect.flatMap(numberRows), Effect.map((rows) => rows[0]?.n ?? 0))
+        run(name, ...params).pipe(
+          Effect.flatMap(numberRows),
+          Effect.map((rows) => rows[0]?.n ?? 0)
+        )
 
       return {
         transaction: (effect) => database.transaction(effect),
@@ -176,7 +193,17 @@ export class ChatStore extends Context.Service<ChatStore, {
         renameChat: (chatId, title) => Effect.asVoid(run("renameChat", title, chatId)),
         insert: (m) =>
           message(
-            "insert", m.chatId, m.id, m.role, m.text, m.replyTo, m.idempotencyKey, m.bufferId, m.state, m.at, m.at,
+            "insert",
+            m.chatId,
+            m.id,
+            m.role,
+            m.text,
+            m.replyTo,
+            m.idempotencyKey,
+            m.bufferId,
+            m.state,
+            m.at,
+            m.at,
             m.revision
           ),
         byId: (id) => message("byId", id),

@@ -29,7 +29,8 @@ export interface ConnectorCore {
 }
 
 const invalidFrames = Metric.counter("connector_invalid_frames_total", {
-  description: "lines of the gateway that could not be read", incremental: true
+  description: "lines of the gateway that could not be read",
+  incremental: true
 })
 
 const done: Reply = { _tag: "Done" }
@@ -37,7 +38,7 @@ const isServing = (window: DeliveryWindow.DeliveryWindow | null): boolean =>
   window !== null && window.phase !== "greeting" && window.phase !== "idle"
 
 export const make: (store: ChatStore["Service"]) => Effect.Effect<ConnectorCore, SqlError.SqlError> = Effect.fnUntraced(
-  function*(store) {
+  function* (store) {
     const actions: ActionHandler = makeActions(store)
     // Above the clock too: a page that outlives a wiped database must still see what comes after.
     let revision = Math.max(yield* store.lastRevision, yield* Clock.currentTimeMillis)
@@ -58,7 +59,8 @@ export const make: (store: ChatStore["Service"]) => Effect.Effect<ConnectorCore,
     const onLine = (draft: Draft, line: string | BadLine): Effect.Effect<void, SqlError.SqlError> => {
       const frame = typeof line === "string" ? decodeGatewayLine(line) : rejectLine(line)
       if (frame instanceof FrameDecodeError) return complain(frame, draft.now)
-      if (frame instanceof UnknownFrame) return Effect.logDebug("unknown frame from the gateway", frame.name.slice(0, 64))
+      if (frame instanceof UnknownFrame)
+        return Effect.logDebug("unknown frame from the gateway", frame.name.slice(0, 64))
       switch (frame.type) {
         case "hello":
           return Effect.sync(() => {
@@ -87,7 +89,7 @@ export const make: (store: ChatStore["Service"]) => Effect.Effect<ConnectorCore,
       }
     }
 
-    const onAck = Effect.fnUntraced(function*(draft: Draft, bufferId: string) {
+    const onAck = Effect.fnUntraced(function* (draft: Draft, bufferId: string) {
       draft.window = DeliveryWindow.acknowledged(draft.window!, bufferId)
       const message = bufferId.startsWith("web:") ? yield* store.byId(bufferId.slice(4)) : null
       if (message?.state !== "sent") return
@@ -95,7 +97,7 @@ export const make: (store: ChatStore["Service"]) => Effect.Effect<ConnectorCore,
       if (taken !== null) draft.updates.push({ _tag: "Messages", messages: [taken] })
     })
 
-    const onSaid = Effect.fnUntraced(function*(draft: Draft, said: Said): Effect.fn.Return<Reply, SqlError.SqlError> {
+    const onSaid = Effect.fnUntraced(function* (draft: Draft, said: Said): Effect.fn.Return<Reply, SqlError.SqlError> {
       const text = sanitizeText(said.text)
       if (text.trim() === "") return refused("empty")
       if (Buffer.byteLength(text) > ChatModel.maxTextBytes) return refused("too_long")
@@ -121,7 +123,7 @@ export const make: (store: ChatStore["Service"]) => Effect.Effect<ConnectorCore,
       return { _tag: "Stored", message }
     })
 
-    const ensureChat = Effect.fnUntraced(function*(draft: Draft, chatId: string, title: string) {
+    const ensureChat = Effect.fnUntraced(function* (draft: Draft, chatId: string, title: string) {
       if ((yield* store.chat(chatId)) !== null) return true
       if ((yield* store.chatCount) >= ChatModel.maxChats) return false
       yield* store.addChat({ chatId, title, createdAt: draft.now })
@@ -129,7 +131,7 @@ export const make: (store: ChatStore["Service"]) => Effect.Effect<ConnectorCore,
       return true
     })
 
-    const onRenamed = Effect.fnUntraced(function*(draft: Draft, chatId: string, wanted: string) {
+    const onRenamed = Effect.fnUntraced(function* (draft: Draft, chatId: string, wanted: string) {
       const title = ChatModel.titleOf(sanitizeText(wanted))
       if (!(yield* ensureChat(draft, chatId, title))) return refused("too_many_chats")
       yield* store.renameChat(chatId, title)
@@ -163,7 +165,7 @@ export const make: (store: ChatStore["Service"]) => Effect.Effect<ConnectorCore,
     }
 
     /** Hands over what waits, as far as the window allows. */
-    const pump = Effect.fnUntraced(function*(draft: Draft) {
+    const pump = Effect.fnUntraced(function* (draft: Draft) {
       while (draft.window !== null) {
         const room = DeliveryWindow.room(draft.window)
         if (room <= 0) return
@@ -181,16 +183,30 @@ export const make: (store: ChatStore["Service"]) => Effect.Effect<ConnectorCore,
     })
 
     const attempt = (inputs: ReadonlyArray<Input>) =>
-      Effect.gen(function*() {
-        const draft: Draft = { window, revision, now: yield* Clock.currentTimeMillis, lines: [], updates: [], replies: [] }
+      Effect.gen(function* () {
+        const draft: Draft = {
+          window,
+          revision,
+          now: yield* Clock.currentTimeMillis,
+          lines: [],
+          updates: [],
+          replies: []
+        }
         for (const input of inputs) draft.replies.push(yield* apply(draft, input))
         yield* pump(draft)
         return draft
       }).pipe(store.transaction)
 
     /** The transaction failed, so nothing of it happened: say so to whoever waits for an answer. */
-    const withoutStorage = Effect.fnUntraced(function*(input: Input): Effect.fn.Return<Draft> {
-      const draft: Draft = { window, revision, now: yield* Clock.currentTimeMillis, lines: [], updates: [], replies: [] }
+    const withoutStorage = Effect.fnUntraced(function* (input: Input): Effect.fn.Return<Draft> {
+      const draft: Draft = {
+        window,
+        revision,
+        now: yield* Clock.currentTimeMillis,
+        lines: [],
+        updates: [],
+        replies: []
+      }
       if (input._tag === "Connected") draft.window = DeliveryWindow.opened(input.link)
       if (input._tag === "Disconnected" && window?.link === input.link) draft.window = null
       if (input._tag === "Frame" && window?.link === input.link) refuseLine(draft, input.line)
@@ -215,10 +231,19 @@ export const make: (store: ChatStore["Service"]) => Effect.Effect<ConnectorCore,
       attempt(inputs).pipe(
         Effect.catchTag("SqlError", (error) =>
           inputs.length === 1
-            ? Effect.andThen(Effect.logError("the web chat's storage refuses", error.message), withoutStorage(inputs[0]!))
-            : Effect.succeed(null)),
+            ? Effect.andThen(
+                Effect.logError("the web chat's storage refuses", error.message),
+                withoutStorage(inputs[0]!)
+              )
+            : Effect.succeed(null)
+        ),
         Effect.flatMap((draft) =>
-          draft === null ? Effect.map(Effect.forEach(inputs, (input) => handle([input])), merge) : Effect.succeed(conclude(draft))
+          draft === null
+            ? Effect.map(
+                Effect.forEach(inputs, (input) => handle([input])),
+                merge
+              )
+            : Effect.succeed(conclude(draft))
         )
       )
 

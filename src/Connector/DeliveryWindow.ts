@@ -51,7 +51,11 @@ export interface Delivery {
 }
 
 /** Nothing waits and nothing is under way: the buffer is replayed. */
-export const handedOver = (window: DeliveryWindow, deliveries: ReadonlyArray<Delivery>, now: number): DeliveryWindow => {
+export const handedOver = (
+  window: DeliveryWindow,
+  deliveries: ReadonlyArray<Delivery>,
+  now: number
+): DeliveryWindow => {
   if (deliveries.length === 0) {
     return window.phase === "replay" && window.inFlight.size === 0 ? { ...window, phase: "live" } : window
   }

@@ -85,9 +85,10 @@ export const checkAction = (action: unknown): Result.Result<OutboundAction, stri
   if (!supportedOps.includes(op)) return Result.fail(`unsupported op: ${op.slice(0, 64)}`)
   const decoded = decodeAction(action)
   if (Result.isFailure(decoded)) return Result.fail(`invalid ${op}: ${decoded.failure.message.slice(0, longestReason)}`)
-  const problem = decoded.success.op === "typing" || decoded.success.op === "get_chat_info"
-    ? null
-    : contentProblem(decoded.success.content)
+  const problem =
+    decoded.success.op === "typing" || decoded.success.op === "get_chat_info"
+      ? null
+      : contentProblem(decoded.success.content)
   return problem === null ? Result.succeed(decoded.success) : Result.fail(problem)
 }
 
@@ -95,8 +96,8 @@ const contentProblem = (content: string): string | null =>
   content.length > maxMessageLength
     ? `message is too long: ${content.length} of ${maxMessageLength} UTF-16 units`
     : content.trim() === ""
-    ? "invalid content: there is nothing to show"
-    : null
+      ? "invalid content: there is nothing to show"
+      : null
 
 type Metadata = OutboundAction["metadata"]
 

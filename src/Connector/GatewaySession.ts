@@ -14,23 +14,25 @@ const linesPerMessage = 64
 const superseded = new Socket.CloseEvent(4000, "superseded or too slow")
 
 export const serve = (socket: Socket.Socket): Effect.Effect<void, Socket.SocketError, LocalConnector> =>
-  Effect.scoped(Effect.gen(function*() {
-    const { pull } = yield* socket.reader
-    const writer = yield* socket.writer
-    const connector = yield* LocalConnector
-    const connection = yield* connector.gateway
-    const reader = LineReader.make()
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { pull } = yield* socket.reader
+      const writer = yield* socket.writer
+      const connector = yield* LocalConnector
+      const connection = yield* connector.gateway
+      const reader = LineReader.make()
 
-    const read = Effect.flatMap(pull, (parts) => {
-      const lines: Array<string | BadLine> = []
-      for (const part of parts) reader.push(part, lines)
-      return connection.receive(lines)
-    }).pipe(Effect.forever)
+      const read = Effect.flatMap(pull, (parts) => {
+        const lines: Array<string | BadLine> = []
+        for (const part of parts) reader.push(part, lines)
+        return connection.receive(lines)
+      }).pipe(Effect.forever)
 
-    const write = Queue.takeBetween(connection.lines, 1, linesPerMessage).pipe(
-      Effect.flatMap((lines) => writer.write(lines.join(""))),
-      Effect.forever,
-      Effect.catchTag("Done", () => writer.write(superseded))
-    )
-    yield* Effect.raceFirst(read, write)
-  }))
+      const write = Queue.takeBetween(connection.lines, 1, linesPerMessage).pipe(
+        Effect.flatMap((lines) => writer.write(lines.join(""))),
+        Effect.forever,
+        Effect.catchTag("Done", () => writer.write(superseded))
+      )
+      yield* Effect.raceFirst(read, write)
+    })
+  )

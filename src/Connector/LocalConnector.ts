@@ -2,8 +2,8 @@
  * The connector as a running service: one fiber feeds the core with whatever has gathered, sends its lines to the gateway
  * that is connected last, and tells the pages what changed. It knows queues, not sockets.
  */
-import { Cause, Clock, Context, Effect, Layer, Queue, Redacted, Schema } from "effect"
-import type { Scope } from "effect"
+import { Clock, Context, Effect, Layer, Queue, Redacted, Schema } from "effect"
+import type { Cause, Scope } from "effect"
 import type { SqlError } from "effect/sql"
 import type { BadLine } from "../Relay/LineReader.ts"
 import * as UpgradeToken from "../Relay/UpgradeToken.ts"
@@ -46,16 +46,19 @@ interface Entry {
   readonly resume: ((reply: Reply) => void) | null
 }
 
-export class LocalConnector extends Context.Service<LocalConnector, {
-  /** Whether an `Authorization` header carries a genuine bearer of the relay (`relay H2`). */
-  readonly authorize: (header: string | undefined) => Effect.Effect<boolean>
-  /** A gateway's connection for as long as the scope; it takes over from the one before. */
-  readonly gateway: Effect.Effect<GatewayConnection, never, Scope.Scope>
-  readonly page: Effect.Effect<PageConnection, TooManyPages, Scope.Scope>
-  /** What a person did. Succeeds after the commit. */
-  readonly submit: (input: Extract<Input, { readonly _tag: "Said" | "Renamed" }>) => Effect.Effect<Reply>
-  readonly isGatewayConnected: () => boolean
-}>()("Connector/LocalConnector") {
+export class LocalConnector extends Context.Service<
+  LocalConnector,
+  {
+    /** Whether an `Authorization` header carries a genuine bearer of the relay (`relay H2`). */
+    readonly authorize: (header: string | undefined) => Effect.Effect<boolean>
+    /** A gateway's connection for as long as the scope; it takes over from the one before. */
+    readonly gateway: Effect.Effect<GatewayConnection, never, Scope.Scope>
+    readonly page: Effect.Effect<PageConnection, TooManyPages, Scope.Scope>
+    /** What a person did. Succeeds after the commit. */
+    readonly submit: (input: Extract<Input, { readonly _tag: "Said" | "Renamed" }>) => Effect.Effect<Reply>
+    readonly isGatewayConnected: () => boolean
+  }
+>()("Connector/LocalConnector") {
   /** `previous`: secrets that are still accepted while they are being replaced. */
   static readonly layer = (options: {
     readonly secret: Redacted.Redacted
@@ -66,11 +69,9 @@ export class LocalConnector extends Context.Service<LocalConnector, {
     )
 }
 
-const make = Effect.fnUntraced(function*(secrets: ReadonlyArray<Redacted.Redacted>): Effect.fn.Return<
-  LocalConnector["Service"],
-  SqlError.SqlError,
-  ChatStore | Scope.Scope
-> {
+const make = Effect.fnUntraced(function* (
+  secrets: ReadonlyArray<Redacted.Redacted>
+): Effect.fn.Return<LocalConnector["Service"], SqlError.SqlError, ChatStore | Scope.Scope> {
   const core = yield* ConnectorCore.make(yield* ChatStore)
   const inputs = yield* Queue.bounded<Entry>(maxWaiting)
   const pages = new Set<Queue.Queue<ServerMessage, Cause.Done>>()
@@ -116,7 +117,8 @@ const make = Effect.fnUntraced(function*(secrets: ReadonlyArray<Redacted.Redacte
     Effect.flatMap((first) =>
       Queue.sizeUnsafe(inputs) === 0 || first.length === maxBatch
         ? run(first)
-        : Effect.flatMap(Queue.takeBetween(inputs, 1, maxBatch - first.length), (more) => run([...first, ...more]))),
+        : Effect.flatMap(Queue.takeBetween(inputs, 1, maxBatch - first.length), (more) => run([...first, ...more]))
+    ),
     Effect.forever,
     Effect.forkScoped
   )
@@ -132,11 +134,17 @@ const make = Effect.fnUntraced(function*(secrets: ReadonlyArray<Redacted.Redacte
     authorize: (header) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
         const token = /^Bearer ([\w-]+)$/i.exec(header ?? "")?.[1]
-        return token !== undefined &&
-          UpgradeToken.verify(token, secrets.map((secret) => Redacted.value(secret)), now / 1000) !== null
+        return (
+          token !== undefined &&
+          UpgradeToken.verify(
+            token,
+            secrets.map((secret) => Redacted.value(secret)),
+            now / 1000
+          ) !== null
+        )
       }),
     gateway: Effect.acquireRelease(
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const link = ++links
         const lines = yield* Queue.dropping<string, Cause.Done>(maxUnreadLines)
         if (gateway !== null) Queue.endUnsafe(gateway.lines)
@@ -162,7 +170,8 @@ const make = Effect.fnUntraced(function*(secrets: ReadonlyArray<Redacted.Redacte
         pages.size >= maxPages
           ? Effect.fail(new TooManyPages({ limit: maxPages }))
           : Effect.tap(Queue.dropping<ServerMessage, Cause.Done>(maxUnreadMessages), (queue) =>
-            Effect.sync(() => pages.add(queue)))
+              Effect.sync(() => pages.add(queue))
+            )
       ),
       (queue) =>
         Effect.sync(() => {

@@ -35,7 +35,13 @@ const ServerMessageSchema: Schema.Codec<ServerMessage> = Schema.Union([
     type: Schema.Literal("refused"),
     id: Schema.NullOr(Schema.String),
     reason: Schema.Literals([
-      "empty", "too_long", "chat_full", "too_many_chats", "storage", "rate_limited", "bad_request"
+      "empty",
+      "too_long",
+      "chat_full",
+      "too_many_chats",
+      "storage",
+      "rate_limited",
+      "bad_request"
     ]),
     retryAfter: Schema.NullOr(Schema.Finite)
   })

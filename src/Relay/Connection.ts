@@ -36,12 +36,15 @@ export interface ConnectionOptions {
 }
 
 /** What a connection tells its owner. Called from plain loops: nothing here may wait or throw. */
-export interface ConnectionEvents
-  extends Pick<ReadLoop.ReadLoopOptions, "buffer" | "link" | "logLimit" | "onInterrupt" | "onResult">
-{
+export interface ConnectionEvents extends Pick<
+  ReadLoop.ReadLoopOptions,
+  "buffer" | "link" | "logLimit" | "onInterrupt" | "onResult"
+> {
   readonly onOpen: (connection: Connection) => Effect.Effect<void>
   /** The first valid descriptor: the handshake is complete. */
   readonly onReady: (connection: Connection) => Effect.Effect<void>
+  /** Before the socket is closed, which may take a while when the other side is gone. */
+  readonly onEnd: Effect.Effect<void>
   readonly onDescriptor: (descriptor: Descriptor) => void
   readonly onRead: () => void
   readonly onWrite: () => void
@@ -70,7 +73,7 @@ export const run = (
   events: ConnectionEvents
 ): Effect.Effect<never, ConnectionEnd> => Effect.scoped(connect(dialer, options, events))
 
-const connect = Effect.fnUntraced(function*(
+const connect = Effect.fnUntraced(function* (
   dialer: Dialer["Service"],
   options: ConnectionOptions,
   events: ConnectionEvents
@@ -86,22 +89,24 @@ const connect = Effect.fnUntraced(function*(
   const supervise = (fiber: Effect.Effect<never, ConnectionEnd>) =>
     Effect.forkScoped(Effect.onExit(fiber, (exit) => Effect.suspend(() => endWith(end, exit))))
 
-  const reader = yield* supervise(ReadLoop.run({
-    ...events,
-    wire,
-    writer,
-    onDescriptor: (descriptor) => {
-      events.onDescriptor(descriptor)
-      described.openUnsafe()
-    },
-    onBadDescriptor: (error) => {
-      Deferred.doneUnsafe(badDescriptor, Effect.succeed(error))
-    },
-    onIdleAck: () => {
-      idleAcknowledged.openUnsafe()
-    },
-    onActivity: events.onRead
-  }))
+  const reader = yield* supervise(
+    ReadLoop.run({
+      ...events,
+      wire,
+      writer,
+      onDescriptor: (descriptor) => {
+        events.onDescriptor(descriptor)
+        described.openUnsafe()
+      },
+      onBadDescriptor: (error) => {
+        Deferred.doneUnsafe(badDescriptor, Effect.succeed(error))
+      },
+      onIdleAck: () => {
+        idleAcknowledged.openUnsafe()
+      },
+      onActivity: events.onRead
+    })
+  )
   yield* supervise(writer.run)
   const connection: Connection = {
     writer,
@@ -109,6 +114,7 @@ const connect = Effect.fnUntraced(function*(
     ended: Effect.asVoid(Effect.exit(Deferred.await(end))),
     stopReading: Fiber.interrupt(reader)
   }
+  yield* Effect.addFinalizer(() => events.onEnd)
   yield* events.onOpen(connection)
   writer.push(encode({ type: "hello", platform: options.platform, botId: options.botId }))
   yield* Effect.raceAllFirst([
@@ -119,7 +125,10 @@ const connect = Effect.fnUntraced(function*(
   ])
   yield* events.onReady(connection)
   yield* supervise(heartbeat(wire, events))
-  return yield* Deferred.await(end)
+  // A close frame would wait in vain for its answer where nobody is left to answer.
+  return yield* Effect.tapError(Deferred.await(end), (reason) =>
+    reason._tag === "LinkBroken" && reason.reason === "HalfOpen" ? wire.close(closeCode.lost) : Effect.void
+  )
 })
 
 /** A new one for every dial (`relay H2`). */
@@ -127,7 +136,8 @@ const upgradeToken = (options: ConnectionOptions) =>
   Effect.map(Clock.currentTimeMillis, (now) =>
     options.id && options.secret !== null
       ? Redacted.make(mint(options.id, Redacted.value(options.secret), Math.floor(now / 1000)))
-      : null)
+      : null
+  )
 
 const handshakeMissing = Effect.andThen(
   Effect.sleep(handshakeTimeout),
@@ -141,7 +151,7 @@ const handshakeInvalid = (error: FrameDecodeError) =>
   )
 
 /** `relay C3`. While reading is stopped for want of room a pong cannot be seen, and proves nothing by its absence. */
-const heartbeat = Effect.fnUntraced(function*(
+const heartbeat = Effect.fnUntraced(function* (
   wire: Wire,
   events: ConnectionEvents
 ): Effect.fn.Return<never, WireClosed | LinkBroken> {
@@ -150,7 +160,6 @@ const heartbeat = Effect.fnUntraced(function*(
     const pong = yield* Effect.timeoutOption(wire.ping, pongTimeout)
     if (pong._tag === "Some") events.onRead()
     else if (!events.buffer.isFull()) {
-      yield* wire.close(closeCode.lost)
       return yield* new LinkBroken({ reason: "HalfOpen", message: "no pong within 20 s" })
     }
   }

@@ -45,4 +45,4 @@ export const maxLength = (descriptor: Descriptor): number =>
   descriptor.max_message_length >= 1 ? Math.floor(descriptor.max_message_length) : presumedLength
 
 /** `utf16` counts code units; `chars`, and every unit we do not know, counts code points. */
-export const lengthUnit = (descriptor: Descriptor): LengthUnit => descriptor.len_unit === "utf16" ? "utf16" : "chars"
+export const lengthUnit = (descriptor: Descriptor): LengthUnit => (descriptor.len_unit === "utf16" ? "utf16" : "chars")

@@ -17,8 +17,8 @@ export const provisionUrl = (dial: string): string => {
   const url = dial.startsWith("wss://")
     ? `https://${dial.slice("wss://".length)}`
     : dial.startsWith("ws://")
-    ? `http://${dial.slice("ws://".length)}`
-    : dial
+      ? `http://${dial.slice("ws://".length)}`
+      : dial
   return `${url}/provision`
 }
 

@@ -2,7 +2,7 @@
  * Opens the WebSocket to a connector and gives it as a wire: pull, write, ping, close. The only file of this room that
  * knows `ws` and real time; everything else runs the same on a simulated wire.
  */
-import { Context, Effect, Exit, Layer, Redacted, Schema, type Scope } from "effect"
+import { Context, Effect, Layer, Redacted, Schema, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { WebSocket } from "ws"
 
@@ -49,12 +49,15 @@ const writeHighWaterMark = 1024 * 1024
 const openTimeout = "10 seconds"
 const closeTimeoutMillis = 2000
 
-export class Dialer extends Context.Service<Dialer, {
-  /** Dials once; the connection ends with the scope. */
-  readonly dial: (options: DialOptions) => Effect.Effect<Wire, DialError, Scope.Scope>
-}>()("Relay/Dialer") {
+export class Dialer extends Context.Service<
+  Dialer,
+  {
+    /** Dials once; the connection ends with the scope. */
+    readonly dial: (options: DialOptions) => Effect.Effect<Wire, DialError, Scope.Scope>
+  }
+>()("Relay/Dialer") {
   static readonly layer = Layer.succeed(Dialer, {
-    dial: Effect.fnUntraced(function*(options: DialOptions) {
+    dial: Effect.fnUntraced(function* (options: DialOptions) {
       const connection = yield* Effect.acquireRelease(
         Effect.try({ try: () => connect(options), catch: (cause) => dialError("InvalidUrl", cause) }),
         ({ wire }) => wire.close(closeCode.normal)
@@ -62,7 +65,8 @@ export class Dialer extends Context.Service<Dialer, {
       yield* connection.opened.pipe(
         Effect.timeoutOrElse({
           duration: openTimeout,
-          orElse: () => Effect.fail(new DialError({ reason: "Timeout", status: null, message: "the upgrade took too long" }))
+          orElse: () =>
+            Effect.fail(new DialError({ reason: "Timeout", status: null, message: "the upgrade took too long" }))
         })
       )
       return connection.wire
@@ -134,7 +138,7 @@ const connect = (options: DialOptions) => {
   })
   ws.on("close", (code, reason) => {
     closed = new WireClosed({ code, message: reason.toString("utf8") || failure?.message || "" })
-    for (const listener of [...onceClosed]) listener(closed)
+    for (const listener of onceClosed) listener(closed)
     onceClosed.clear()
     deliver()
   })
@@ -149,6 +153,20 @@ const connect = (options: DialOptions) => {
     })
   })
 
+  /** The close code is known only with the close event, a little after the socket has ceased to take writes. */
+  const ended = Effect.callback<never, WireClosed>((resume) => {
+    if (closed !== null) return resume(Effect.fail(closed))
+    const onClosed = (closed: WireClosed) => resume(Effect.fail(closed))
+    onceClosed.add(onClosed)
+    return Effect.sync(() => onceClosed.delete(onClosed))
+  })
+
+  const ponged = Effect.callback<void>((resume) => {
+    const onPong = () => resume(Effect.void)
+    ws.once("pong", onPong)
+    return Effect.sync(() => ws.off("pong", onPong))
+  })
+
   const wire: Wire = {
     pull: Effect.callback((resume) => {
       if (received.length > 0) return resume(Effect.succeed(take()))
@@ -160,31 +178,19 @@ const connect = (options: DialOptions) => {
     }),
     write: (text) =>
       Effect.suspend(() => {
-        if (ws.readyState !== WebSocket.OPEN) return Effect.fail(closed ?? lost())
+        if (ws.readyState !== WebSocket.OPEN) return ended
         if (ws.bufferedAmount <= writeHighWaterMark) {
           ws.send(text)
           return Effect.void
         }
         return Effect.callback<void, WireClosed>((resume) =>
-          ws.send(text, (error) => resume(error == null ? Effect.void : Effect.fail(closed ?? lost())))
+          ws.send(text, (error) => resume(error == null ? Effect.void : ended))
         )
       }),
-    ping: Effect.callback((resume) => {
-      if (ws.readyState !== WebSocket.OPEN) return resume(Effect.fail(closed ?? lost()))
-      const settle = (exit: Exit.Exit<void, WireClosed>) => {
-        ws.off("pong", onPong)
-        onceClosed.delete(onClosed)
-        resume(exit)
-      }
-      const onPong = () => settle(Exit.void)
-      const onClosed = (closed: WireClosed) => settle(Exit.fail(closed))
-      ws.on("pong", onPong)
-      onceClosed.add(onClosed)
+    ping: Effect.suspend(() => {
+      if (ws.readyState !== WebSocket.OPEN) return ended
       ws.ping()
-      return Effect.sync(() => {
-        ws.off("pong", onPong)
-        onceClosed.delete(onClosed)
-      })
+      return Effect.raceFirst(ponged, ended)
     }),
     close: (code) =>
       Effect.callback((resume) => {
@@ -200,5 +206,3 @@ const connect = (options: DialOptions) => {
   }
   return { wire, opened }
 }
-
-const lost = () => new WireClosed({ code: closeCode.lost, message: "not open" })

@@ -5,7 +5,13 @@
 import { Schema } from "effect"
 import { redact } from "../Config/Redact.ts"
 
-export const FrameDecodeReason = Schema.Literals(["TooLarge", "InvalidUtf8", "InvalidJson", "NotAnObject", "InvalidFields"])
+export const FrameDecodeReason = Schema.Literals([
+  "TooLarge",
+  "InvalidUtf8",
+  "InvalidJson",
+  "NotAnObject",
+  "InvalidFields"
+])
 export type FrameDecodeReason = typeof FrameDecodeReason.Type
 
 export class FrameDecodeError extends Schema.TaggedError<FrameDecodeError>()("FrameDecodeError", {
@@ -28,12 +34,15 @@ const previewLength = 200
 
 /** Long unbroken runs of token alphabet, and what stands after a word that announces a secret. */
 const tokenLike = /[A-Za-z0-9_\-+/=]{40,}/g
-const announced = /((?:token|secret|authorization|password|passwd|api_?key|bearer)["'\s:=]{1,4}(?:bearer\s+)?)[^\s"',}]+/gi
+const announced =
+  /((?:token|secret|authorization|password|passwd|api_?key|bearer)["'\s:=]{1,4}(?:bearer\s+)?)[^\s"',}]+/gi
 
 /** At most 200 characters of a text, without control characters and without what may be a secret. */
 export const preview = (text: string): string => {
   // A secret that the cut would halve is not recognised any more: redact some way beyond it.
-  const head = redact(text.slice(0, 4 * previewLength)).replace(announced, "$1***").replace(tokenLike, "***")
+  const head = redact(text.slice(0, 4 * previewLength))
+    .replace(announced, "$1***")
+    .replace(tokenLike, "***")
   let clean = ""
   for (const character of head) {
     if (clean.length + character.length > previewLength) break

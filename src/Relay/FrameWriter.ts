@@ -72,7 +72,7 @@ export const make = (wire: Wire, onWrite: () => void): FrameWriter => {
     },
     room: room.await,
     flushed: empty.await,
-    run: Effect.gen(function*() {
+    run: Effect.gen(function* () {
       while (true) {
         yield* some.await
         // Whoever is ready to run now gets its line into the same message.

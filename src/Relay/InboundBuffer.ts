@@ -2,26 +2,26 @@
  * What has been read and is not stored yet, in order of arrival. It outlives a connection, so that what was read is stored
  * whatever becomes of the socket; it is bounded in number and size, and when it is full reading stops (`relay I4`).
  */
-import { Effect, Latch } from "effect"
+import { type Effect, Latch } from "effect"
 import type { Inbound } from "../Session/Intake.ts"
 import type { FrameWriter } from "./FrameWriter.ts"
 
 export type Waiting =
   | {
-    readonly kind: "inbound"
-    readonly inbound: Inbound
-    /** Where the acknowledgement goes: the connection it came over, as long as that lives. */
-    readonly writer: FrameWriter
-    readonly size: number
-  }
+      readonly kind: "inbound"
+      readonly inbound: Inbound
+      /** Where the acknowledgement goes: the connection it came over, as long as that lives. */
+      readonly writer: FrameWriter
+      readonly size: number
+    }
   | {
-    readonly kind: "dead"
-    readonly bufferId: string
-    readonly raw: string
-    readonly reason: string
-    readonly writer: FrameWriter
-    readonly size: number
-  }
+      readonly kind: "dead"
+      readonly bufferId: string
+      readonly raw: string
+      readonly reason: string
+      readonly writer: FrameWriter
+      readonly size: number
+    }
   | { readonly kind: "interrupt"; readonly sessionKey: string; readonly chatId: string; readonly size: number }
 
 export const maxItems = 2048

@@ -22,7 +22,7 @@ type Item<Kind extends Waiting["kind"]> = Extract<Waiting, { readonly kind: Kind
 type Stored = Item<"inbound"> | Item<"dead">
 
 /** Runs as long as the link lives. */
-export const run = Effect.fnUntraced(function*(
+export const run = Effect.fnUntraced(function* (
   link: string,
   intake: Intake["Service"],
   buffer: InboundBuffer
@@ -30,10 +30,14 @@ export const run = Effect.fnUntraced(function*(
   const metrics = yield* Effect.context<never>()
 
   /** Until it succeeds, or `limit` refusals; an interruption goes through. */
-  const persist = Effect.fnUntraced(function*<A, E>(attempt: Effect.Effect<A, E>, limit: number) {
-    for (let refusals = 0;; refusals++) {
+  const persist = Effect.fnUntraced(function* <A, E>(attempt: Effect.Effect<A, E>, limit: number) {
+    for (let refusals = 0; ; refusals++) {
       const exit = yield* Effect.exit(attempt)
-      if (Exit.isSuccess(exit) || refusals + 1 >= limit) return exit
+      if (Exit.isSuccess(exit)) {
+        if (refusals > 0) yield* Effect.logInfo("relay: storage takes messages again")
+        return exit
+      }
+      if (refusals + 1 >= limit) return exit
       if (refusals === 0) yield* Effect.logError("relay: storage takes no messages; holding them back", exit.cause)
       Metrics.add(Metrics.takeRetries, 1, metrics)
       const step = Math.min(retryCap, retryBase * 2 ** Math.min(refusals, 10))
@@ -45,14 +49,14 @@ export const run = Effect.fnUntraced(function*(
     intake.bury({ link, bufferId: item.bufferId, raw: item.raw, reason: item.reason })
 
   /** A message that storage will never take is kept as a dead row; without a delivery id it gets a name of its own. */
-  const buryInbound = Effect.fnUntraced(function*(inbound: Inbound, cause: Cause.Cause<unknown>) {
+  const buryInbound = Effect.fnUntraced(function* (inbound: Inbound, cause: Cause.Cause<unknown>) {
     yield* Effect.logError("relay: a message can never be stored as such; kept as a dead row", cause)
     Metrics.add(Metrics.buried, 1, metrics)
     const bufferId = inbound.bufferId ?? `refused-${yield* Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER)}`
     yield* persist(bury({ bufferId, raw: JSON.stringify(inbound.event), reason: "refused by storage" }), Infinity)
   })
 
-  const takeApart = Effect.fnUntraced(function*(batch: ReadonlyArray<Inbound>) {
+  const takeApart = Effect.fnUntraced(function* (batch: ReadonlyArray<Inbound>) {
     for (const inbound of batch) {
       for (;;) {
         const exit = yield* persist(intake.take([inbound]), refusalsBeforeBurial)
@@ -65,7 +69,7 @@ export const run = Effect.fnUntraced(function*(
     }
   })
 
-  const store = Effect.fnUntraced(function*(items: ReadonlyArray<Stored>) {
+  const store = Effect.fnUntraced(function* (items: ReadonlyArray<Stored>) {
     const batch: Array<Inbound> = []
     const dead: Array<Item<"dead">> = []
     for (const item of items) {
@@ -73,7 +77,10 @@ export const run = Effect.fnUntraced(function*(
       else dead.push(item)
     }
     if (dead.length > 0) {
-      yield* Effect.forEach(dead, (item) => persist(bury(item), Infinity), { concurrency: burialsAtOnce, discard: true })
+      yield* Effect.forEach(dead, (item) => persist(bury(item), Infinity), {
+        concurrency: burialsAtOnce,
+        discard: true
+      })
       Metrics.add(Metrics.buried, dead.length, metrics)
     }
     if (batch.length > 0) {
@@ -83,7 +90,7 @@ export const run = Effect.fnUntraced(function*(
     yield* acknowledge(items)
   })
 
-  const acknowledge = Effect.fnUntraced(function*(items: ReadonlyArray<Stored>) {
+  const acknowledge = Effect.fnUntraced(function* (items: ReadonlyArray<Stored>) {
     let acks = ""
     let count = 0
     let writer: FrameWriter | null = null
@@ -104,13 +111,13 @@ export const run = Effect.fnUntraced(function*(
     yield* writer.room
   })
 
-  const interrupt = Effect.fnUntraced(function*(item: Item<"interrupt">) {
+  const interrupt = Effect.fnUntraced(function* (item: Item<"interrupt">) {
     Metrics.add(Metrics.interrupts, 1, metrics)
     yield* carryOutInterrupt(intake, item.sessionKey, item.chatId)
   })
 
   /** An interrupt comes after everything that arrived before it, and before everything that came later (`relay I6`). */
-  const settle = Effect.fnUntraced(function*(batch: ReadonlyArray<Waiting>) {
+  const settle = Effect.fnUntraced(function* (batch: ReadonlyArray<Waiting>) {
     let from = 0
     for (let at = 0; at < batch.length; at++) {
       const item = batch[at]!
@@ -132,12 +139,14 @@ export const run = Effect.fnUntraced(function*(
 /** Never fails: a session that cannot be stopped must not hold up the messages of all others. */
 export const carryOutInterrupt = (intake: Intake["Service"], sessionKey: string, chatId: string): Effect.Effect<void> =>
   intake.interrupt(sessionKey, chatId).pipe(
-    Effect.flatMap((stopped) => stopped ? Effect.void : Effect.logDebug("relay: no turn to interrupt", { sessionKey })),
+    Effect.flatMap((stopped) =>
+      stopped ? Effect.void : Effect.logDebug("relay: no turn to interrupt", { sessionKey })
+    ),
     Effect.catchDefect((defect) => Effect.logError("relay: interrupting a turn failed", defect))
   )
 
 /** Defects count as the message's fault: trying again gives the same. */
 const isRefusalForGood = (cause: Cause.Cause<{ readonly reason?: string }>): boolean =>
-  cause.reasons.every((reason) =>
-    reason._tag === "Die" || (reason._tag === "Fail" && reason.error.reason === "Rejected")
+  cause.reasons.every(
+    (reason) => reason._tag === "Die" || (reason._tag === "Fail" && reason.error.reason === "Rejected")
   )

@@ -48,12 +48,16 @@ export const WireEvent = Schema.Struct({
   media_urls: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String))),
   media: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.NullOr(WireMedia)))),
   context: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.Struct({ author: Text, text: Text })))),
-  prompt_response: Schema.optionalKey(Schema.NullOr(Schema.Struct({
-    prompt_id: Schema.String,
-    option_id: Schema.String,
-    label: Text,
-    prompt_message_id: Text
-  })))
+  prompt_response: Schema.optionalKey(
+    Schema.NullOr(
+      Schema.Struct({
+        prompt_id: Schema.String,
+        option_id: Schema.String,
+        label: Text,
+        prompt_message_id: Text
+      })
+    )
+  )
 })
 export type WireEvent = typeof WireEvent.Type
 
@@ -61,10 +65,38 @@ export const decodeEvent = Schema.decodeUnknownResult(WireEvent)
 
 /** Names a connector may front (`operations F8`, `platforms-b`); any other is shown as `relay` (`relay I2`). */
 const knownPlatforms: ReadonlySet<string> = new Set([
-  "local", "telegram", "discord", "whatsapp", "whatsapp_cloud", "slack", "signal", "mattermost", "matrix",
-  "homeassistant", "email", "sms", "dingtalk", "api_server", "webhook", "msgraph_webhook", "feishu", "wecom",
-  "wecom_callback", "weixin", "bluebubbles", "qqbot", "yuanbao", "relay", "teams", "google_chat", "line", "irc", "ntfy",
-  "simplex", "photon", "buzz"
+  "local",
+  "telegram",
+  "discord",
+  "whatsapp",
+  "whatsapp_cloud",
+  "slack",
+  "signal",
+  "mattermost",
+  "matrix",
+  "homeassistant",
+  "email",
+  "sms",
+  "dingtalk",
+  "api_server",
+  "webhook",
+  "msgraph_webhook",
+  "feishu",
+  "wecom",
+  "wecom_callback",
+  "weixin",
+  "bluebubbles",
+  "qqbot",
+  "yuanbao",
+  "relay",
+  "teams",
+  "google_chat",
+  "line",
+  "irc",
+  "ntfy",
+  "simplex",
+  "photon",
+  "buzz"
 ])
 
 const knownTypes: ReadonlySet<string> = new Set(MessageType.literals)
@@ -78,7 +110,7 @@ export const platformName = (name: string | null | undefined): string => {
 }
 
 const messageType = (name: string | null | undefined): MessageType =>
-  name != null && knownTypes.has(name) ? name as MessageType : "text"
+  name != null && knownTypes.has(name) ? (name as MessageType) : "text"
 
 const nowhere: WireSource = {}
 
@@ -118,25 +150,29 @@ const presumedKind = (type: MessageType): string => {
 }
 
 const toMedia = (wire: WireEvent, type: MessageType): ReadonlyArray<Media> =>
-  !wire.media_urls ? none : wire.media_urls.map((ref, index) => {
-    const described = wire.media?.[index]
-    return {
-      ref,
-      kind: described?.kind ?? presumedKind(type),
-      mime: described?.mime ?? null,
-      size: described?.size ?? null,
-      filename: described?.filename ?? null,
-      caption: described?.caption ?? null
-    }
-  })
+  !wire.media_urls
+    ? none
+    : wire.media_urls.map((ref, index) => {
+        const described = wire.media?.[index]
+        return {
+          ref,
+          kind: described?.kind ?? presumedKind(type),
+          mime: described?.mime ?? null,
+          size: described?.size ?? null,
+          filename: described?.filename ?? null,
+          caption: described?.caption ?? null
+        }
+      })
 
 const toReply = (wire: WireEvent): MessageEvent["replyTo"] =>
-  wire.reply_to_message_id == null && wire.reply_to == null ? null : {
-    messageId: wire.reply_to_message_id ?? null,
-    text: wire.reply_to?.text ?? null,
-    author: wire.reply_to?.author ?? null,
-    isOwn: wire.reply_to?.is_own ?? null
-  }
+  wire.reply_to_message_id == null && wire.reply_to == null
+    ? null
+    : {
+        messageId: wire.reply_to_message_id ?? null,
+        text: wire.reply_to?.text ?? null,
+        author: wire.reply_to?.author ?? null,
+        isOwn: wire.reply_to?.is_own ?? null
+      }
 
 /** Our own event; missing fields take the defaults of `relay I1` and `I2`. */
 export const toMessageEvent = (wire: WireEvent): MessageEvent => {
@@ -150,12 +186,15 @@ export const toMessageEvent = (wire: WireEvent): MessageEvent => {
     replyTo: toReply(wire),
     media: toMedia(wire, type),
     context: !wire.context ? none : wire.context.map((c) => ({ author: c.author ?? "", text: c.text ?? "" })),
-    promptResponse: press == null ? null : {
-      promptId: press.prompt_id,
-      optionId: press.option_id,
-      label: press.label ?? null,
-      promptMessageId: press.prompt_message_id ?? null
-    },
+    promptResponse:
+      press == null
+        ? null
+        : {
+            promptId: press.prompt_id,
+            optionId: press.option_id,
+            label: press.label ?? null,
+            promptMessageId: press.prompt_message_id ?? null
+          },
     isEdit: wire.source?.message_is_edit ?? null,
     timestamp: null
   }

@@ -39,7 +39,11 @@ export const make = (limit: number = maxLineBytes): LineReader => {
     if (skipping || bytes.length === 0) return
     const length = tailLength + bytes.length
     if (length > limit) {
-      out.push(tooLarge(tailLength >= headBytes ? tail.subarray(0, tailLength) : Buffer.concat([tail.subarray(0, tailLength), bytes])))
+      out.push(
+        tooLarge(
+          tailLength >= headBytes ? tail.subarray(0, tailLength) : Buffer.concat([tail.subarray(0, tailLength), bytes])
+        )
+      )
       skipping = true
       release()
       return
@@ -131,7 +135,10 @@ export const make = (limit: number = maxLineBytes): LineReader => {
   }
 }
 
-const tooLarge = (bytes: Buffer): BadLine => ({ reason: "TooLarge", text: bytes.subarray(0, headBytes).toString("utf8") })
+const tooLarge = (bytes: Buffer): BadLine => ({
+  reason: "TooLarge",
+  text: bytes.subarray(0, headBytes).toString("utf8")
+})
 
 const emitBytes = (bytes: Uint8Array, limit: number, out: Array<string | BadLine>) => {
   const line = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -149,6 +156,8 @@ const emitText = (line: string, limit: number, out: Array<string | BadLine>) => 
 
 /** Half a pair has no UTF-8 form: it becomes a byte that is no UTF-8 either, so that its line is seen as bad. */
 const unpaired = (text: string): Buffer =>
-  Buffer.concat(text.split(/\p{Surrogate}/u).flatMap((part, index) =>
-    index === 0 ? [Buffer.from(part)] : [Buffer.of(0xff), Buffer.from(part)]
-  ))
+  Buffer.concat(
+    text
+      .split(/\p{Surrogate}/u)
+      .flatMap((part, index) => (index === 0 ? [Buffer.from(part)] : [Buffer.of(0xff), Buffer.from(part)]))
+  )

@@ -77,6 +77,6 @@ export interface ChatInfo {
 /** Bare or under `chat_info`; what is missing or unreadable is the default: the id itself, `dm`. */
 export const chatInfo = (chatId: string, result: unknown): ChatInfo => {
   const decoded = decodeChatInfoResult(result)
-  const info = Result.isSuccess(decoded) ? decoded.success.chat_info ?? decoded.success : {}
+  const info = Result.isSuccess(decoded) ? (decoded.success.chat_info ?? decoded.success) : {}
   return { name: info.name ?? chatId, type: info.type ?? "dm" }
 }

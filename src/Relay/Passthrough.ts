@@ -15,9 +15,9 @@ export const Forward = Schema.Struct({
   path: text,
   /** In order of arrival; names may repeat. */
   headers: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.Tuple([Schema.String, Schema.String])))),
-  bodyB64: Schema.optionalKey(Schema.NullOr(
-    Schema.String.check(Schema.makeFilter((text) => isCanonicalBase64(text) || "not canonical base64"))
-  )),
+  bodyB64: Schema.optionalKey(
+    Schema.NullOr(Schema.String.check(Schema.makeFilter((text) => isCanonicalBase64(text) || "not canonical base64")))
+  ),
   profile: Schema.optionalKey(Schema.NullOr(Schema.String))
 })
 export type Forward = typeof Forward.Type

@@ -13,7 +13,7 @@ const maxWaiting = 16_384
 
 /** Order of service (`delivery O11`); within one rank the oldest first. */
 export const ranks = ["final", "approval", "notice", "scheduled", "interim", "edit", "typing"] as const
-export type Rank = typeof ranks[number]
+export type Rank = (typeof ranks)[number]
 
 export type PendingError = NotConnected | LinkBusy | ConnectionLost | OutboundTimeout
 
@@ -41,7 +41,7 @@ export interface PendingRequests {
   readonly inFlight: () => number
 }
 
-export const make: Effect.Effect<PendingRequests> = Effect.gen(function*() {
+export const make: Effect.Effect<PendingRequests> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const prefix = yield* randomHex
   let sequence = 0
@@ -118,7 +118,7 @@ export const make: Effect.Effect<PendingRequests> = Effect.gen(function*() {
       for (const entry of lost) end(entry, Exit.fail(entry.written ? new ConnectionLost() : new NotConnected()))
       for (const entry of unsent) end(entry, Exit.fail(new NotConnected()))
     },
-    expire: Effect.gen(function*() {
+    expire: Effect.gen(function* () {
       while (true) {
         yield* some.await
         for (const entry of flying.values()) {

@@ -4,7 +4,7 @@
  */
 import { Result, Schema } from "effect"
 import { Descriptor } from "./Descriptor.ts"
-import { FrameDecodeError, make as makeError } from "./FrameDecodeError.ts"
+import { type FrameDecodeError, make as makeError } from "./FrameDecodeError.ts"
 import { WireEvent } from "./InboundEvent.ts"
 import type { BadLine } from "./LineReader.ts"
 import type { OutboundAction } from "./OutboundAction.ts"
@@ -94,48 +94,57 @@ const readableBufferId = (frame: object, type: unknown): string | null =>
 const isObject = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-const lineDecoder = <Frame>(decoders: ReadonlyMap<string, FrameDecoder<Frame>>) => (line: string): Decoded<Frame> => {
-  let json: unknown
-  try {
-    json = JSON.parse(line)
-  } catch (cause) {
-    return makeError({ reason: "InvalidJson", line, detail: cause instanceof Error ? cause.message : "not JSON" })
+const lineDecoder =
+  <Frame>(decoders: ReadonlyMap<string, FrameDecoder<Frame>>) =>
+  (line: string): Decoded<Frame> => {
+    let json: unknown
+    try {
+      json = JSON.parse(line)
+    } catch (cause) {
+      return makeError({ reason: "InvalidJson", line, detail: cause instanceof Error ? cause.message : "not JSON" })
+    }
+    if (!isObject(json)) return makeError({ reason: "NotAnObject", line, detail: describeValue(json) })
+    const type = "type" in json ? json.type : undefined
+    if (typeof type !== "string") return makeError({ reason: "InvalidFields", line, detail: "type is no string" })
+    const decode = decoders.get(type)
+    if (decode === undefined) return new UnknownFrame(type)
+    const result = decode(json)
+    return Result.isSuccess(result)
+      ? result.success
+      : makeError({
+          reason: "InvalidFields",
+          line,
+          frameType: type,
+          bufferId: readableBufferId(json, type),
+          detail: result.failure.message
+        })
   }
-  if (!isObject(json)) return makeError({ reason: "NotAnObject", line, detail: describeValue(json) })
-  const type = "type" in json ? json.type : undefined
-  if (typeof type !== "string") return makeError({ reason: "InvalidFields", line, detail: "type is no string" })
-  const decode = decoders.get(type)
-  if (decode === undefined) return new UnknownFrame(type)
-  const result = decode(json)
-  return Result.isSuccess(result) ? result.success : makeError({
-    reason: "InvalidFields",
-    line,
-    frameType: type,
-    bufferId: readableBufferId(json, type),
-    detail: result.failure.message
-  })
-}
 
-const describeValue = (value: unknown): string => Array.isArray(value) ? "an array" : value === null ? "null" : `a ${typeof value}`
+const describeValue = (value: unknown): string =>
+  Array.isArray(value) ? "an array" : value === null ? "null" : `a ${typeof value}`
 
 /** One line of a connector. */
-export const decodeLine = lineDecoder<ConnectorFrame>(new Map<string, FrameDecoder<ConnectorFrame>>([
-  ["descriptor", Schema.decodeUnknownResult(DescriptorFrame)],
-  ["inbound", Schema.decodeUnknownResult(InboundFrame)],
-  ["outbound_result", Schema.decodeUnknownResult(OutboundResultFrame)],
-  ["interrupt_inbound", Schema.decodeUnknownResult(InterruptInboundFrame)],
-  ["passthrough_forward", Schema.decodeUnknownResult(PassthroughForwardFrame)],
-  ["going_idle_ack", Schema.decodeUnknownResult(GoingIdleAckFrame)]
-]))
+export const decodeLine = lineDecoder<ConnectorFrame>(
+  new Map<string, FrameDecoder<ConnectorFrame>>([
+    ["descriptor", Schema.decodeUnknownResult(DescriptorFrame)],
+    ["inbound", Schema.decodeUnknownResult(InboundFrame)],
+    ["outbound_result", Schema.decodeUnknownResult(OutboundResultFrame)],
+    ["interrupt_inbound", Schema.decodeUnknownResult(InterruptInboundFrame)],
+    ["passthrough_forward", Schema.decodeUnknownResult(PassthroughForwardFrame)],
+    ["going_idle_ack", Schema.decodeUnknownResult(GoingIdleAckFrame)]
+  ])
+)
 
 /** One line of a gateway, for a connector. */
-export const decodeGatewayLine = lineDecoder<GatewayFrame>(new Map<string, FrameDecoder<GatewayFrame>>([
-  ["hello", Schema.decodeUnknownResult(HelloFrame)],
-  ["outbound", Schema.decodeUnknownResult(OutboundFrame)],
-  ["interrupt", Schema.decodeUnknownResult(InterruptFrame)],
-  ["inbound_ack", Schema.decodeUnknownResult(InboundAckFrame)],
-  ["going_idle", Schema.decodeUnknownResult(GoingIdleFrame)]
-]))
+export const decodeGatewayLine = lineDecoder<GatewayFrame>(
+  new Map<string, FrameDecoder<GatewayFrame>>([
+    ["hello", Schema.decodeUnknownResult(HelloFrame)],
+    ["outbound", Schema.decodeUnknownResult(OutboundFrame)],
+    ["interrupt", Schema.decodeUnknownResult(InterruptFrame)],
+    ["inbound_ack", Schema.decodeUnknownResult(InboundAckFrame)],
+    ["going_idle", Schema.decodeUnknownResult(GoingIdleFrame)]
+  ])
+)
 
 /** A line that the reader could not give as text. Bad UTF-8 may still tell the delivery id. */
 export const rejectLine = (bad: BadLine): FrameDecodeError => {

@@ -42,7 +42,7 @@ interface Tally {
   passthrough: number
 }
 
-export const run = Effect.fnUntraced(function*(options: ReadLoopOptions): Effect.fn.Return<never, WireClosed> {
+export const run = Effect.fnUntraced(function* (options: ReadLoopOptions): Effect.fn.Return<never, WireClosed> {
   const { buffer, link, logLimit, wire, writer } = options
   const clock = yield* Clock.Clock
   const metrics = yield* Effect.context<never>()
@@ -83,7 +83,8 @@ export const run = Effect.fnUntraced(function*(options: ReadLoopOptions): Effect
         return onPassthrough(frame, line as string)
       case null:
         tally.unknown++
-        if (admits("UnknownFrame")) remarks.push(Effect.logDebug("relay: unknown frame", { type: frame.name.slice(0, 64) }))
+        if (admits("UnknownFrame"))
+          remarks.push(Effect.logDebug("relay: unknown frame", { type: frame.name.slice(0, 64) }))
         return
     }
   }
@@ -113,12 +114,17 @@ export const run = Effect.fnUntraced(function*(options: ReadLoopOptions): Effect
     tally.passthrough++
     const { method, platform } = frame.forward
     if (admits("Passthrough")) {
-      remarks.push(Effect.logInfo("relay: a forwarded request has no taker", { platform: platform.slice(0, 64), method: method.slice(0, 16) }))
+      remarks.push(
+        Effect.logInfo("relay: a forwarded request has no taker", {
+          platform: platform.slice(0, 64),
+          method: method.slice(0, 16)
+        })
+      )
     }
     if (frame.bufferId) bury(frame.bufferId, line, "no adapter takes forwarded requests of this platform")
   }
 
-  const settleBatch = Effect.fnUntraced(function*(count: number) {
+  const settleBatch = Effect.fnUntraced(function* (count: number) {
     buffer.announce()
     Metrics.add(Metrics.framesIn, count, metrics)
     Metrics.add(Metrics.unknownFrames, tally.unknown, metrics)

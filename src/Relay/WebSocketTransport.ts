@@ -2,7 +2,7 @@
  * Keeps the link to a connector alive (`relay` Connection life): dials, backs off, gives up when the credentials are
  * revoked, drains. What was read from a connection is stored although the connection is gone.
  */
-import { Clock, Effect, Latch, Queue, Random, Schema, type Scope, SubscriptionRef } from "effect"
+import { Clock, Effect, Latch, Queue, Random, type Schema, type Scope, SubscriptionRef } from "effect"
 import { Intake } from "../Session/Intake.ts"
 import * as Connection from "./Connection.ts"
 import { type Descriptor, supports } from "./Descriptor.ts"
@@ -35,7 +35,7 @@ const maxDescriptors = 64
 const maxInterrupts = 1024
 
 /** The link lives as long as the scope; this returns at once, before anything is dialled. */
-export const make = Effect.fnUntraced(function*(
+export const make = Effect.fnUntraced(function* (
   options: TransportOptions
 ): Effect.fn.Return<Transport["Service"], never, Scope.Scope | Intake | Dialer> {
   const dialer = yield* Dialer
@@ -60,6 +60,11 @@ export const make = Effect.fnUntraced(function*(
   const now = () => clock.currentTimeMillisUnsafe()
   const become = (next: LinkState) => SubscriptionRef.set(state, next)
 
+  const goIdle = (connection: Connection.Connection) => {
+    connection.writer.push(encode({ type: "going_idle" }))
+    return become({ _tag: "Draining" })
+  }
+
   const events: Connection.ConnectionEvents = {
     link: options.link,
     buffer,
@@ -75,8 +80,15 @@ export const make = Effect.fnUntraced(function*(
       readySince = now()
       pending.connect(connection.writer.push)
       up.openUnsafe()
-      return become({ _tag: "Ready" })
+      // The gateway began to drain during the handshake: replies that wait may still leave.
+      return draining ? goIdle(connection) : become({ _tag: "Ready" })
     },
+    onEnd: Effect.suspend(() => {
+      current = null
+      up.closeUnsafe()
+      pending.disconnect()
+      return draining ? Effect.void : become({ _tag: "Disconnected" })
+    }),
     onDescriptor: (descriptor) => {
       // What an earlier connection said of other platforms holds until the new one speaks.
       if (isFresh) descriptors = new Map()
@@ -95,20 +107,12 @@ export const make = Effect.fnUntraced(function*(
     }
   }
 
-  const connection = { ...options, url: dialUrl(options.url) }
-  const connectionEnded = Effect.sync(() => {
-    current = null
-    up.closeUnsafe()
-    pending.disconnect()
-  })
-
   const isRevoked = (end: Connection.ConnectionEnd) =>
-    handshakes > 0 && (
-      (end._tag === "DialError" && end.reason === "Unauthorized") ||
-      (end._tag === "WireClosed" && end.code === closeCode.unauthorized)
-    )
+    handshakes > 0 &&
+    ((end._tag === "DialError" && end.reason === "Unauthorized") ||
+      (end._tag === "WireClosed" && end.code === closeCode.unauthorized))
 
-  const rest = Effect.fnUntraced(function*(millis: number | null) {
+  const rest = Effect.fnUntraced(function* (millis: number | null) {
     wake.closeUnsafe()
     if (draining) return false
     if (millis === null) {
@@ -118,14 +122,13 @@ export const make = Effect.fnUntraced(function*(
     return (yield* Effect.timeoutOption(wake.await, millis))._tag === "Some"
   })
 
-  const live = Effect.gen(function*() {
+  const target = { ...options, url: dialUrl(options.url) }
+  const live = Effect.gen(function* () {
     let failures = 0
     while (!draining) {
       readySince = null
       yield* become({ _tag: "Dialing" })
-      const end = yield* Effect.flip(
-        Effect.ensuring(Connection.run(dialer, connection, events), connectionEnded)
-      )
+      const end = yield* Effect.flip(Connection.run(dialer, target, events))
       if (draining) break
       Metrics.add(Metrics.dialFailures, 1, metrics)
       if (isRevoked(end)) {
@@ -144,25 +147,35 @@ export const make = Effect.fnUntraced(function*(
     yield* become({ _tag: "Closed", reason: "Drained" })
   })
 
-  const summarise = Effect.forever(Effect.andThen(
-    Effect.sleep(LogLimit.windowMillis),
-    Effect.suspend(() =>
-      Effect.forEach(logLimit.takeSuppressed(), ({ count, topic }) =>
-        Effect.logWarning(`relay: ${count} more of ${topic}, not logged one by one`), { discard: true })
+  const summarise = Effect.forever(
+    Effect.andThen(
+      Effect.andThen(logLimit.suppressed.await, Effect.sleep(LogLimit.windowMillis)),
+      Effect.suspend(() =>
+        Effect.forEach(
+          logLimit.takeSuppressed(),
+          ({ count, topic }) => Effect.logWarning(`relay: ${count} more of ${topic}, not logged one by one`),
+          { discard: true }
+        )
+      )
     )
-  ))
+  )
 
+  yield* Effect.addFinalizer(() => become({ _tag: "Closed", reason: "Drained" }))
   yield* Effect.forkScoped(InboundCommitter.run(options.link, intake, buffer))
-  yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(interrupts), ([sessionKey, chatId]) => {
-    Metrics.add(Metrics.interrupts, 1, metrics)
-    return InboundCommitter.carryOutInterrupt(intake, sessionKey, chatId)
-  })))
+  yield* Effect.forkScoped(
+    Effect.forever(
+      Effect.flatMap(Queue.take(interrupts), ([sessionKey, chatId]) => {
+        Metrics.add(Metrics.interrupts, 1, metrics)
+        return InboundCommitter.carryOutInterrupt(intake, sessionKey, chatId)
+      })
+    )
+  )
   yield* Effect.forkScoped(pending.expire)
   yield* Effect.forkScoped(summarise)
   yield* Effect.forkScoped(live)
   // Runs before the fibers above are stopped: nothing more is read, what was read is stored and acknowledged.
   yield* Effect.addFinalizer(() =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       draining = true
       if (current !== null) yield* current.stopReading
       yield* Effect.timeoutOption(buffer.settled, settleTimeout)
@@ -173,8 +186,12 @@ export const make = Effect.fnUntraced(function*(
   const descriptorOf = (platform: string): Descriptor | null =>
     descriptors.get(platform) ?? descriptors.values().next().value ?? null
 
-  const ask = (action: OutboundAction, platform: string, rank: PendingRequests.Rank): Effect.Effect<unknown, RequestError> =>
-    Effect.suspend(() => {
+  const ask = (
+    action: OutboundAction,
+    platform: string,
+    rank: PendingRequests.Rank
+  ): Effect.Effect<unknown, RequestError> =>
+    Effect.suspend((): Effect.Effect<unknown, RequestError> => {
       const descriptor = descriptorOf(platform)
       if (descriptor !== null && !supports(descriptor, action.op)) {
         return Effect.fail(new UnsupportedOp({ op: action.op, platform }))
@@ -195,7 +212,9 @@ export const make = Effect.fnUntraced(function*(
         const descriptor = descriptorOf(platform)
         return descriptor === null || !supports(descriptor, "get_chat_info")
           ? Effect.succeed(chatInfo(chatId, null))
-          : Effect.map(ask({ op: "get_chat_info", chat_id: chatId }, platform, "notice"), (result) => chatInfo(chatId, result))
+          : Effect.map(ask({ op: "get_chat_info", chat_id: chatId }, platform, "notice"), (result) =>
+              chatInfo(chatId, result)
+            )
       }),
     interrupt: (sessionKey, reason) =>
       Effect.suspend(() => {
@@ -208,13 +227,11 @@ export const make = Effect.fnUntraced(function*(
       draining = true
       wake.openUnsafe()
       if (connection === null || readySince === null) return Effect.void
-      connection.writer.push(encode({ type: "going_idle" }))
       return Effect.andThen(
-        become({ _tag: "Draining" }),
-        Effect.asVoid(Effect.timeoutOption(
-          Effect.raceFirst(connection.idleAcknowledged.await, connection.ended),
-          idleAckTimeout
-        ))
+        goIdle(connection),
+        Effect.asVoid(
+          Effect.timeoutOption(Effect.raceFirst(connection.idleAcknowledged.await, connection.ended), idleAckTimeout)
+        )
       )
     }),
     redial: Effect.sync(() => {

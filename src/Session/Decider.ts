@@ -17,6 +17,8 @@ export interface Running {
   readonly stopping: StopReason | null
   /** The agent asked something: the next message is the answer. */
   readonly awaiting: boolean
+  /** Newest row that had been seen when it asked: what is older is no answer. */
+  readonly askedAfter: number
 }
 
 export interface State {
@@ -85,20 +87,22 @@ const clearsQueue = (policy: BusyPolicy): boolean => policy === "stop"
 export const decide = (state: State, message: Message, mode: BusyMode): Step => {
   switch (message._tag) {
     case "Receive": {
-      const lost = message.previous === null ? state.lastRung === null : message.previous !== state.lastRung
+      const lost = message.previous === null || message.previous !== state.lastRung
       const rung = { ...state, lastRung: Math.max(message.row.id, state.lastRung ?? 0) }
-      // Rows that nobody rang for are older: they come first, so this one waits in the Inbox until they are read.
+      // The Inbox was read after this row was taken and before its doorbell came: it knows what is left to do about it.
+      if (message.row.id <= (state.lastRung ?? 0)) return load(rung, none)
       if (message.as._tag === "Command") {
         const [next, decisions] = command(rung, message.row, message.as.name, message.as.policy)
         return lost ? load(next, decisions) : [next, decisions]
       }
-      if (lost || state.behind) {
-        return isIdle(rung) ? load(rung, none) : [{ ...rung, behind: true }, none]
-      }
+      // Rows that nobody rang for are older: they come first, so this one waits in the Inbox until they are read.
+      if (lost && !(rung.behind && rung.queue.length >= maxQueued)) return load(rung, none)
+      if (rung.behind && !isAwaiting(rung)) return isIdle(rung) ? load(rung, none) : [rung, none]
       return receive(rung, message.row, mode)
     }
+    // A running turn's own row is undone too, so this says nothing yet about rows that are not known.
     case "Sweep":
-      return isIdle(state) ? load(state, none) : [{ ...state, behind: true }, none]
+      return load(state, none)
     case "Loaded": {
       let next: State = { ...state, behind: !message.complete }
       const decisions: Array<Decision> = []
@@ -111,9 +115,17 @@ export const decide = (state: State, message: Message, mode: BusyMode): Step => 
           decisions.push(...more)
         } else if (next.queue.length >= maxQueued) {
           next = { ...next, behind: true }
+        } else if (isAwaiting(next) && row.id > next.running!.askedAfter) {
+          // What comes after the answer is read again when it is known whether it was one.
+          return load({ ...next, behind: true }, [...decisions, { _tag: "Answer", row }])
         } else {
           if (row.state === "refused") decisions.push({ _tag: "Readmit", row })
           next = { ...next, queue: [...next.queue, row] }
+          if (row.state === "waiting" && interrupts(next, row, mode)) {
+            const [stopping, stops] = stop(next, "newer")
+            next = stopping
+            decisions.push(...stops)
+          }
         }
       }
       return start(next, decisions)
@@ -125,14 +137,19 @@ export const decide = (state: State, message: Message, mode: BusyMode): Step => 
     }
     case "Awaiting":
       return state.running?.generation === message.generation
-        ? [{ ...state, running: { ...state.running, awaiting: message.waits } }, none]
+        ? [{
+          ...state,
+          running: { ...state.running, awaiting: message.waits, askedAfter: state.lastRung ?? 0 }
+        }, none]
         : [state, none]
-    case "Declined":
-      return receive(
-        state.running === null ? state : { ...state, running: { ...state.running, awaiting: false } },
-        message.row,
-        mode === "steer" ? "queue" : mode
-      )
+    case "Declined": {
+      const { running } = state
+      const busy = mode === "steer" ? "queue" : mode
+      if (running === null) return receive(state, message.row, busy)
+      const [next, decisions] = receive({ ...state, running: { ...running, awaiting: false } }, message.row, busy)
+      // The question stays open for whoever may answer it (`conversation C4`, A8).
+      return [{ ...next, running: next.running && { ...next.running, awaiting: running.awaiting } }, decisions]
+    }
     case "Interrupt":
       return stop(state, message.reason)
     case "Drain":
@@ -146,12 +163,23 @@ export const isIdle = (state: State): boolean => state.running === null && state
 const isKnown = (state: State, id: number): boolean =>
   state.running?.row.id === id || state.queue.some((row) => row.id === id)
 
+/** The next message answers the running turn's question. */
+const isAwaiting = (state: State): boolean => state.running !== null && state.running.awaiting && state.running.stopping === null
+
+/** A photo may be one of an album: it never interrupts (`conversation Y5`). Nor does anything while no new turn may start. */
+const interrupts = (state: State, row: InboxRow, mode: BusyMode): boolean =>
+  mode === "interrupt" && !state.draining && row.event.type !== "photo" && state.running !== null && row.id > state.running.row.id
+
 const load = (state: State, decisions: ReadonlyArray<Decision>): Step => [state, [...decisions, { _tag: "Load" }]]
 
 const receive = (state: State, row: InboxRow, mode: BusyMode): Step => {
   const { running } = state
-  if (running === null) return start({ ...state, queue: [...state.queue, row] }, none)
-  if (running.awaiting && running.stopping === null) return [state, [{ _tag: "Answer", row }]]
+  if (running === null) {
+    return state.queue.length >= maxQueued
+      ? [{ ...state, behind: true }, none]
+      : start({ ...state, queue: [...state.queue, row] }, none)
+  }
+  if (isAwaiting(state)) return [state, [{ _tag: "Answer", row }]]
   if (mode === "steer" && running.stopping === null && row.event.text !== "" && row.event.media.length === 0) {
     return [state, [{ _tag: "Steer", row }]]
   }
@@ -159,33 +187,43 @@ const receive = (state: State, row: InboxRow, mode: BusyMode): Step => {
     return [{ ...state, behind: true }, [{ _tag: "Refuse", row }, { _tag: "Tell", row, notice: "many-waiting" }]]
   }
   const queued: State = { ...state, queue: [...state.queue, row] }
-  if (mode !== "interrupt" || isPhoto(row)) return [queued, [{ _tag: "Tell", row, notice: "queued" }]]
+  if (!interrupts(state, row, mode)) return [queued, [{ _tag: "Tell", row, notice: "queued" }]]
   const [next, decisions] = stop(queued, "newer")
   return [next, [...decisions, { _tag: "Tell", row, notice: "interrupting" }]]
 }
 
-/** A photo may be one of an album: it never interrupts (`conversation Y5`). */
-const isPhoto = (row: InboxRow): boolean => row.event.type === "photo"
-
 const command = (state: State, row: InboxRow, name: string, policy: BusyPolicy): Step => {
   if (!clearsQueue(policy)) return [state, [{ _tag: "Execute", row, name, stopped: false, dropped: [] }]]
-  const stopped = state.running !== null && state.running.stopping !== "stop"
-  const [next, decisions] = stop({ ...state, queue: [] }, name === "stop" ? "stop" : "reset")
-  return [next, [...decisions, { _tag: "Execute", row, name, stopped, dropped: state.queue }]]
+  // A command that is tried again touches nothing that came after it.
+  const isOlder = (other: InboxRow): boolean => other.id < row.id
+  const { running } = state
+  const stops = running !== null && isOlder(running.row)
+  const kept: State = { ...state, queue: state.queue.filter((other) => !isOlder(other)) }
+  const [next, decisions] = stops ? stop(kept, name === "stop" ? "stop" : "reset") : [kept, none]
+  return [next, [...decisions, {
+    _tag: "Execute",
+    row,
+    name,
+    stopped: stops && running.stopping !== "stop",
+    dropped: state.queue.filter(isOlder)
+  }]]
 }
 
-/** A turn that is being stopped already is not stopped again, but a later `/stop` still makes the reason final. */
-const stop = (state: State, reason: StopReason): Step =>
-  state.running === null || state.running.stopping !== null
-    ? [state, none]
-    : [{ ...state, running: { ...state.running, stopping: reason } }, [{ _tag: "Stop", reason }]]
+/** A turn that is being stopped already is not stopped again, but a later `/stop` or `/new` still makes the reason final. */
+const stop = (state: State, reason: StopReason): Step => {
+  const { running } = state
+  if (running === null) return [state, none]
+  const stopping: State = { ...state, running: { ...running, stopping: reason } }
+  if (running.stopping === null) return [stopping, [{ _tag: "Stop", reason }]]
+  return reason === "reset" || (reason === "stop" && running.stopping !== "reset") ? [stopping, none] : [state, none]
+}
 
 const start = (state: State, decisions: ReadonlyArray<Decision>): Step => {
   const [row, ...queue] = state.queue
   if (state.running !== null || state.draining || row === undefined) return [state, decisions]
   const generation = state.generation + 1
   return [
-    { ...state, queue, generation, running: { row, generation, stopping: null, awaiting: false } },
+    { ...state, queue, generation, running: { row, generation, stopping: null, awaiting: false, askedAfter: 0 } },
     decisions.length === 0 ? [{ _tag: "Start", row, generation }] : [...decisions, { _tag: "Start", row, generation }]
   ]
 }

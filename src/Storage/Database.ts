@@ -12,7 +12,7 @@ import * as SqliteClient from "./SqliteClient.ts"
 
 /**
  * Why there is no database; `message` says what to do. `Unreachable`: it cannot be opened or does not answer. `InUse`:
- * another gateway has it. `Refused`: it is there and does not let us in, or is no database. The others are the schema's.
+ * another gateway has it. `Refused`: it is there and does not let us in, or is no database.
  */
 export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
   reason: Schema.Literals(["Unreachable", "InUse", "Refused", "MigrationFailed", "NewerSchema"]),
@@ -32,27 +32,36 @@ export interface DatabaseConfig {
 
 type Row = Record<string, unknown>
 
-export class Database extends Context.Service<Database, {
-  readonly dialect: "sqlite" | "pg"
-  /** For people: which database this is. */
-  readonly describe: string
-  /** A commit that succeeded survives a power cut. */
-  readonly durable: boolean
-  /**
-   * One statement in the dialect's own text (`?`, or `$1`), prepared once. Booleans are passed as 0 and 1; 64-bit integers
-   * come back as numbers where they are safe. PostgreSQL: fails after 30 s.
-   */
-  readonly execute: (sql: string, params: ReadonlyArray<unknown>) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
-  /**
-   * All statements of `e` or none; a failure or interruption rolls back, a transaction inside one is a savepoint. Await
-   * nothing foreign in it. A locked SQLite file is waited for up to a minute (`session B4`).
-   */
-  readonly transaction: <A, E, R>(e: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError.SqlError, R>
-}>()("Storage/Database") {
+export class Database extends Context.Service<
+  Database,
+  {
+    readonly dialect: "sqlite" | "pg"
+    /** For people: which database this is. */
+    readonly describe: string
+    /** A commit that succeeded survives a power cut. */
+    readonly durable: boolean
+    /**
+     * One statement in the dialect's own text (`?`, or `$1`), prepared once. Booleans are passed as 0 and 1; 64-bit
+     * integers come back as numbers where they are safe. PostgreSQL: fails after 30 s.
+     */
+    readonly execute: (
+      sql: string,
+      params: ReadonlyArray<unknown>
+    ) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
+    /**
+     * All statements of `e` or none; a failure or interruption rolls back, a transaction inside one is a savepoint.
+     * Await nothing foreign in it. A locked SQLite file is waited for up to a minute (`session B4`).
+     */
+    readonly transaction: <A, E, R>(e: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError.SqlError, R>
+  }
+>()("Storage/Database") {
   /** Opens, claims and migrates the database (`session B4`: whoever gets an error here accepts no message). */
   static readonly layer = (config: DatabaseConfig): Layer.Layer<Database | SqlClient.SqlClient, StorageError> =>
-    Layer.effectContext(typeof config.storage === "object" ? postgres(config.storage.url, config.exclusive ?? true) :
-      sqlite(config.storage === "memory" ? ":memory:" : config.filename)).pipe(Layer.provide(Reactivity.layer))
+    Layer.effectContext(
+      typeof config.storage === "object"
+        ? postgres(config.storage.url, config.exclusive ?? true)
+        : sqlite(config.storage === "memory" ? ":memory:" : config.filename)
+    ).pipe(Layer.provide(Reactivity.layer))
 }
 
 type Opening = Effect.fn.Return<
@@ -63,10 +72,11 @@ type Opening = Effect.fn.Return<
 
 const migrated = (sql: SqlClient.SqlClient, describe: string) =>
   Migrations.run().pipe(
-    Effect.tap((ids) => ids.length === 0 ? Effect.void : Effect.logInfo(`${describe}: schema is now at ${ids.at(-1)}`)),
+    Effect.tap((ids) => (ids.length === 0 ? Effect.void : Effect.logInfo(`${describe}: now at schema ${ids.at(-1)}`))),
     Effect.provideService(SqlClient.SqlClient, sql),
     Effect.catchTag("MigrationError", ({ reason, message }) =>
-      Effect.fail(new StorageError({ reason, message: `${describe}: ${message}` })))
+      Effect.fail(new StorageError({ reason, message: `${describe}: ${message}` }))
+    )
   )
 
 /**
@@ -79,7 +89,7 @@ const executeOn = (sql: SqlClient.SqlClient) => (text: string, params: ReadonlyA
     return open === undefined ? sql.unsafe<Row>(text, params) : open[0].execute(text, params, undefined)
   })
 
-const sqlite = Effect.fnUntraced(function*(filename: string): Opening {
+const sqlite = Effect.fnUntraced(function* (filename: string): Opening {
   const durable = filename !== ":memory:"
   const describe = durable ? `SQLite ${filename}` : "SQLite in memory"
   const refused = (error: SqlError.SqlError) =>
@@ -87,10 +97,11 @@ const sqlite = Effect.fnUntraced(function*(filename: string): Opening {
       error.reason._tag === "LockTimeoutError"
         ? { reason: "InUse", message: `${describe} stays locked: stop the other process that writes to it` }
         : {
-          reason: error.reason._tag === "ConnectionError" ? "Unreachable" : "Refused",
-          message: `${describe} cannot be opened (${error.message}): check that it is a database of Switchboard, that ` +
-            "this user may write it and its folder, and that the disk is not full"
-        }
+            reason: error.reason._tag === "ConnectionError" ? "Unreachable" : "Refused",
+            message:
+              `${describe} cannot be opened (${error.message}): check that it is a database of Switchboard, that ` +
+              "this user may write it and its folder, and that the disk is not full"
+          }
     )
   const sql = yield* Effect.mapError(SqliteClient.make({ filename }), refused)
   yield* Effect.catchTag(migrated(sql, describe), "SqlError", (error) => Effect.fail(refused(error)))
@@ -110,17 +121,15 @@ const ownerLock = `${0x53574244}, 1`
 /** Server-side: how long a vanished machine keeps its lock (10 s idle, then 3 probes 5 s apart). */
 const ownerKeepAlive = ["tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5", "tcp_keepalives_count = 3"]
 const statementTimeout = "30 seconds"
-const poolSize = 6
-const preparedStatements = 256
 
-const postgres = Effect.fnUntraced(function*(url: Redacted.Redacted, exclusive: boolean): Opening {
+const postgres = Effect.fnUntraced(function* (url: Redacted.Redacted, exclusive: boolean): Opening {
   const describe = describeUrl(url)
   const refused = (error: SqlError.SqlError) => postgresError(error, describe, url)
   const owner = yield* ownership(url, exclusive, describe)
   const sql = yield* PgClient.make({
     url,
-    maxConnections: poolSize,
-    preparedStatementCacheSize: preparedStatements,
+    maxConnections: 6,
+    preparedStatementCacheSize: 256,
     keepAlive: "10 seconds",
     applicationName: "switchboard",
     // a commit that the server has not synced may not be acknowledged, whatever its own default is
@@ -130,17 +139,19 @@ const postgres = Effect.fnUntraced(function*(url: Redacted.Redacted, exclusive: 
   if (!owner.fsync) yield* Effect.logWarning(`${describe} runs with fsync=off: a power cut there loses messages`)
 
   const execute = executeOn(sql)
+  const notOwner = Effect.fail(failure(SqlError.ConnectionError, `${describe}: the claim on the database is lost`))
+  const tooSlow = Effect.fail(failure(SqlError.StatementTimeoutError, `${describe}: silent for ${statementTimeout}`))
   const guarded = <A, E, R>(e: Effect.Effect<A, E, R>) =>
-    Effect.suspend((): Effect.Effect<A, E | SqlError.SqlError, R> => owner.held() ? e : Effect.fail(notOwner(describe)))
+    Effect.suspend((): Effect.Effect<A, E | SqlError.SqlError, R> => (owner.held() ? e : notOwner))
   return Context.make(SqlClient.SqlClient, sql).pipe(
     Context.add(Database, {
       dialect: "pg",
       describe,
       durable: owner.fsync,
       execute: (text, params) =>
-        guarded(execute(text, params.map((value) => typeof value === "boolean" ? Number(value) : value))).pipe(
+        guarded(execute(text, params.map(numeric))).pipe(
           Effect.mapBoth({ onFailure: classifyData, onSuccess: narrowIntegers }),
-          Effect.timeoutOrElse({ duration: statementTimeout, orElse: () => Effect.fail(tooSlow(describe)) })
+          Effect.timeoutOrElse({ duration: statementTimeout, orElse: () => tooSlow })
         ),
       transaction: (e) => guarded(sql.withTransaction(e))
     })
@@ -155,17 +166,17 @@ interface Ownership {
 }
 
 /**
- * Holds the advisory lock on a connection of its own for the whole scope. The server frees it when the process dies; when
- * only the connection dies, nothing is written until the lock is ours again.
+ * Holds the advisory lock on a connection of its own for the whole scope. The server frees it when the process dies;
+ * when only the connection dies, nothing is written until the lock is ours again.
  */
-const ownership = Effect.fnUntraced(function*(
+const ownership = Effect.fnUntraced(function* (
   url: Redacted.Redacted,
   exclusive: boolean,
   describe: string
 ): Effect.fn.Return<Ownership, StorageError, Scope.Scope> {
   let held = false
   const first = yield* Deferred.make<Ownership, StorageError>()
-  const hold = Effect.gen(function*() {
+  const hold = Effect.gen(function* () {
     const connection = yield* PgConnection.make({ url, keepAlive: "10 seconds", applicationName: "switchboard owner" })
     yield* claim(connection, exclusive, describe)
     for (const setting of ownerKeepAlive) yield* connection.query(`SET ${setting}`)
@@ -185,16 +196,16 @@ const ownership = Effect.fnUntraced(function*(
   }).pipe(
     Effect.scoped,
     Effect.catchTag("SqlError", (error) => Effect.fail(postgresError(error, describe, url))),
-    Effect.tapError((error) => {
-      const wasHeld = held
-      held = false
-      return Deferred.isDoneUnsafe(first) && wasHeld
+    Effect.tapError((error) =>
+      held
         ? Effect.logError("lost the claim on the database, nothing is written until it is back:", error.message)
-        : Deferred.fail(first, error)
-    })
+        : Effect.void
+    ),
+    Effect.ensuring(Effect.sync(() => (held = false)))
   )
   yield* hold.pipe(
     Effect.retry({ while: () => Deferred.isDoneUnsafe(first), schedule: Schedule.spaced("1 second") }),
+    Effect.tapCause((cause) => Deferred.failCause(first, cause)),
     Effect.ignore,
     Effect.forkScoped
   )
@@ -205,12 +216,14 @@ const ownership = Effect.fnUntraced(function*(
 const claim = (connection: PgConnection.PgConnection, exclusive: boolean, describe: string) =>
   connection.query(`SELECT pg_try_advisory_lock${exclusive ? "" : "_shared"}(${ownerLock}) AS held`).pipe(
     Effect.flatMap((result) =>
-      result.rows[0]?.["held"] === true ? Effect.void : Effect.fail(
-        new StorageError({
-          reason: "InUse",
-          message: `${describe} is in use by another gateway: stop that one, or give this one a database of its own`
-        })
-      )
+      result.rows[0]?.["held"] === true
+        ? Effect.void
+        : Effect.fail(
+            new StorageError({
+              reason: "InUse",
+              message: `${describe} is in use by another gateway: stop that one, or give this one a database of its own`
+            })
+          )
     ),
     Effect.retry({
       while: (error) => error._tag === "StorageError",
@@ -227,7 +240,9 @@ const classifyData = (error: SqlError.SqlError): SqlError.SqlError => {
 }
 
 /** The server's five characters; empty when the failure is not the server's. */
-const sqlState = (cause: unknown): string => cause instanceof Error && "code" in cause ? String(cause.code) : ""
+const sqlState = (cause: unknown): string => (cause instanceof Error && "code" in cause ? String(cause.code) : "")
+
+const numeric = (value: unknown): unknown => (typeof value === "boolean" ? Number(value) : value)
 
 /** In place: rows come fresh from the driver, which gives every 64-bit integer as a `bigint`. */
 const narrowIntegers = (rows: ReadonlyArray<Row>): ReadonlyArray<Row> => {
@@ -240,23 +255,11 @@ const narrowIntegers = (rows: ReadonlyArray<Row>): ReadonlyArray<Row> => {
   return rows
 }
 
-const notOwner = (describe: string) =>
-  new SqlError.SqlError({
-    reason: new SqlError.ConnectionError({
-      cause: new Error("the owner's advisory lock is not held"),
-      message: `${describe}: the claim on the database is lost`,
-      operation: "execute"
-    })
-  })
-
-const tooSlow = (describe: string) =>
-  new SqlError.SqlError({
-    reason: new SqlError.StatementTimeoutError({
-      cause: new Error("statement timeout"),
-      message: `${describe}: no answer within ${statementTimeout}`,
-      operation: "execute"
-    })
-  })
+const failure = (
+  Reason: typeof SqlError.ConnectionError | typeof SqlError.StatementTimeoutError,
+  message: string
+): SqlError.SqlError =>
+  new SqlError.SqlError({ reason: new Reason({ cause: new Error(message), message, operation: "execute" }) })
 
 /** `PostgreSQL user@host:port/database`; the part of the URL that may hold a password or an option is left out. */
 const describeUrl = (url: Redacted.Redacted): string => {
@@ -272,14 +275,15 @@ const postgresError = (error: SqlError.SqlError, describe: string, url: Redacted
   // no room for another connection (53), or a server that is going down or coming up (57P): not our credentials' fault
   return _tag === "ConnectionError" || /^53|^57P/.test(sqlState(cause))
     ? new StorageError({
-      reason: "Unreachable",
-      message: `${describe} does not answer (${detail}): check that the server runs and that SWITCHBOARD_STORAGE names it`
-    })
+        reason: "Unreachable",
+        message: `${describe} does not answer (${detail}): check that it runs and that SWITCHBOARD_STORAGE names it`
+      })
     : new StorageError({
-      reason: "Refused",
-      message: `${describe} refuses us (${detail}): check user, password and database in SWITCHBOARD_STORAGE, and that ` +
-        "the user may create tables there"
-    })
+        reason: "Refused",
+        message:
+          `${describe} refuses us (${detail}): check user, password and database in SWITCHBOARD_STORAGE, and that ` +
+          "the user may create tables there"
+      })
 }
 
 const withoutPassword = (text: string, url: Redacted.Redacted): string => {

@@ -47,6 +47,7 @@ const insert = BatchStatement.make({
     ["role_authorized", "integer"], ["note", "text"], ["taken_at", "bigint"], ["ended_at", "bigint"]
   ],
   identity: "ref",
+  wins: "first",
   returning: "ref",
   sql: (rows) =>
     "INSERT INTO inbox (message_key, buffer_key, link, platform, session_key, state, event, via_relay, is_bot, " +

@@ -3,7 +3,7 @@
  * gathered in one transaction, synced to disk. Nothing here awaits the network, an agent or a queue inside a transaction.
  */
 import { Context, Duration, Effect, Exit, Layer, Metric, Queue, Random, Schedule, Schema } from "effect"
-import type { SqlError } from "effect/sql"
+import { SqlError } from "effect/sql"
 import type { BatchStatement, Cell, Write } from "./BatchStatement.ts"
 import { Database } from "./Database.ts"
 
@@ -62,11 +62,23 @@ export class Journal extends Context.Service<Journal, {
         const groups = group(entries)
         return groups.length === 0 ? Effect.succeed(groups) : database.transaction(
           Effect.forEach(groups, (g) =>
-            Effect.map(database.execute(g.statement.text[database.dialect], [JSON.stringify(g.rows)]), (returned) => {
+            Effect.map(execute(g), (returned) => {
               g.returned = returned
             }), { discard: true })
-        ).pipe(Effect.as(groups))
+        ).pipe(
+          // One write that makes the driver throw must not end the fiber that everybody waits for.
+          Effect.catchDefect((defect) => Effect.fail(thrown(defect))),
+          Effect.as(groups)
+        )
       }
+
+      const execute = ({ rows, statement }: Group) =>
+        database.dialect === "pg"
+          ? database.execute(statement.text.pg, [JSON.stringify(rows)])
+          : Effect.map(
+            Effect.forEach(rows, (row) => database.execute(statement.text.sqlite, row)),
+            (returned) => returned.flatMap((found) => found)
+          )
 
       const settle = (entries: ReadonlyArray<Entry>, groups: ReadonlyArray<Group>) =>
         Effect.suspend(() => {
@@ -168,49 +180,68 @@ export class Journal extends Context.Service<Journal, {
 interface Group {
   readonly statement: BatchStatement
   readonly rows: Array<ReadonlyArray<Cell>>
+  /** Places in `rows` by identity; whoever takes a receipt takes the entry out. */
+  readonly at: Map<Cell, number>
   returned: ReadonlyArray<Readonly<Record<string, unknown>>>
+  /** A statement that returns something runs once more for rows whose identity has come before. */
+  again: Group | null
 }
+
+const groupFor = (statement: BatchStatement): Group => ({ statement, rows: [], at: new Map(), returned: [], again: null })
 
 /** Rows by statement, statements by rank; of rows with the same identity the last one counts. */
 const group = (entries: ReadonlyArray<Entry>): ReadonlyArray<Group> => {
-  const groups = new Map<BatchStatement, Group & { readonly at: Map<Cell, number> }>()
+  const groups = new Map<BatchStatement, Group>()
   for (const entry of entries) {
     for (const { statement, row } of entry.writes) {
       let g = groups.get(statement)
-      if (g === undefined) groups.set(statement, g = { statement, rows: [], returned: [], at: new Map() })
+      if (g === undefined) groups.set(statement, g = groupFor(statement))
       if (statement.identity === null) {
         g.rows.push(row)
         continue
       }
       const identity = row[statement.identity]!
+      while (statement.returning !== null && g.at.has(identity)) g = g.again ??= groupFor(statement)
       const earlier = g.at.get(identity)
       if (earlier === undefined) g.at.set(identity, g.rows.push(row) - 1)
-      else if (statement.returning === null) g.rows[earlier] = row
+      else g.rows[earlier] = row
     }
   }
-  return groups.size < 2 ? [...groups.values()] : [...groups.values()].sort((a, b) => a.statement.rank - b.statement.rank)
+  const inOrder = groups.size < 2 ? [...groups.values()] : [...groups.values()].sort((a, b) => a.statement.rank - b.statement.rank)
+  return inOrder.flatMap((g) => g.again === null ? g : chain(g))
 }
 
-type Returned = Map<BatchStatement, Map<unknown, Readonly<Record<string, unknown>>>>
+const chain = (first: Group): ReadonlyArray<Group> => {
+  const all: Array<Group> = []
+  for (let g: Group | null = first; g !== null; g = g.again) all.push(g)
+  return all
+}
+
+interface Found {
+  readonly group: Group
+  readonly rows: ReadonlyMap<unknown, Readonly<Record<string, unknown>>>
+}
+
+type Returned = Map<BatchStatement, Array<Found>>
 
 const index = (groups: ReadonlyArray<Group>): Returned => {
   const found: Returned = new Map()
   for (const g of groups) {
     const column = g.statement.returning
     if (column === null) continue
-    found.set(g.statement, new Map(g.returned.map((row) => [row[column], row])))
+    const one: Found = { group: g, rows: new Map(g.returned.map((row) => [row[column], row])) }
+    const others = found.get(g.statement)
+    if (others === undefined) found.set(g.statement, [one])
+    else others.push(one)
   }
   return found
 }
 
-/** A returned row belongs to the first write that asked for it: a repeat within the same transaction is a duplicate. */
+/** A returned row belongs to the write that asked for it: the first one of an identity to the first, and so on. */
 const take = (found: Returned, write: Write): Readonly<Record<string, unknown>> | undefined => {
   if (write.statement.returning === null || write.statement.identity === null) return undefined
-  const byIdentity = found.get(write.statement)
-  const identity = write.row[write.statement.identity]
-  const row = byIdentity?.get(identity)
-  if (row !== undefined) byIdentity!.delete(identity)
-  return row
+  const identity = write.row[write.statement.identity]!
+  return found.get(write.statement)?.find(({ group }) => group.at.delete(identity))?.rows.get(identity)
 }
 
 /** 20–40 ms at first, doubling to a second, for as long as it takes: storage comes back, and nothing may be lost meanwhile. */
@@ -224,6 +255,9 @@ const backoff = Schedule.min([Schedule.exponential("40 millis", 2), Schedule.spa
 const isRejection = (error: SqlError.SqlError): boolean =>
   error.reason._tag === "UniqueViolation" || error.reason._tag === "ConstraintError" ||
   error.reason._tag === "SqlSyntaxError"
+
+const thrown = (cause: unknown): SqlError.SqlError =>
+  new SqlError.SqlError({ reason: new SqlError.ConstraintError({ cause, message: "the driver threw", operation: "commit" }) })
 
 const describe = (error: SqlError.SqlError): string => `${error.reason._tag}: ${error.message}`
 

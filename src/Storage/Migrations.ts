@@ -24,7 +24,7 @@ export const all: ReadonlyArray<Migration> = [gateway, webChat]
 export const run: (
   migrations?: ReadonlyArray<Migration>
 ) => Effect.Effect<ReadonlyArray<number>, MigrationError | SqlError.SqlError, SqlClient.SqlClient> = Effect.fnUntraced(
-  function*(migrations = all) {
+  function* (migrations = all) {
     const sql = yield* SqlClient.SqlClient
     const dialect = sql.onDialectOrElse({ pg: () => "pg" as const, orElse: () => "sqlite" as const })
     const latest = migrations.at(-1)?.id ?? 0
@@ -35,34 +35,45 @@ export const run: (
       Effect.map((rows) => rows[0]?.id ?? 0)
     )
     const refuseNewer = (found: number) =>
-      found <= latest ? Effect.void : Effect.fail(
-        new MigrationError({
-          reason: "NewerSchema",
-          migration: found,
-          message: `the database is at schema ${found}, this version knows up to ${latest}: ` +
-            "run the newer version, or restore a backup from before the upgrade"
-        })
-      )
+      found <= latest
+        ? Effect.void
+        : Effect.fail(
+            new MigrationError({
+              reason: "NewerSchema",
+              migration: found,
+              message:
+                `the database is at schema ${found}, this version knows up to ${latest}: ` +
+                "run the newer version, or restore a backup from before the upgrade"
+            })
+          )
 
     const apply = (migration: Migration) =>
-      sql.withTransaction(Effect.gen(function*() {
-        yield* alone
-        const found = yield* current
-        yield* refuseNewer(found)
-        // another process may have been here between our look and our lock
-        if (found >= migration.id) return false
-        for (const statement of migration.statements(dialects[dialect])) yield* sql.unsafe(statement)
-        const now = yield* Clock.currentTimeMillis
-        yield* sql`INSERT INTO switchboard_migrations (id, name, applied_at) VALUES (${migration.id}, ${migration.name}, ${now})`
-        return true
-      })).pipe(Effect.catchTag("SqlError", (error) =>
-        Effect.fail(
-          new MigrationError({
-            reason: "MigrationFailed",
-            migration: migration.id,
-            message: `schema migration ${migration.id} (${migration.name}) was rolled back: ${error.message}`
+      sql
+        .withTransaction(
+          Effect.gen(function* () {
+            yield* alone
+            const found = yield* current
+            yield* refuseNewer(found)
+            // another process may have been here between our look and our lock
+            if (found >= migration.id) return false
+            for (const statement of migration.statements(dialects[dialect])) yield* sql.unsafe(statement)
+            const now = yield* Clock.currentTimeMillis
+            const { id, name } = migration
+            yield* sql`INSERT INTO switchboard_migrations (id, name, applied_at) VALUES (${id}, ${name}, ${now})`
+            return true
           })
-        )))
+        )
+        .pipe(
+          Effect.catchTag("SqlError", (error) =>
+            Effect.fail(
+              new MigrationError({
+                reason: "MigrationFailed",
+                migration: migration.id,
+                message: `schema migration ${migration.id} (${migration.name}) was rolled back: ${error.message}`
+              })
+            )
+          )
+        )
 
     yield* createTable(dialect)
     yield* Effect.flatMap(current, refuseNewer)
@@ -75,7 +86,7 @@ export const run: (
 )
 
 /** PostgreSQL may fail an `IF NOT EXISTS` that races with another one: the loser looks again. */
-const createTable = Effect.fnUntraced(function*(dialect: "sqlite" | "pg") {
+const createTable = Effect.fnUntraced(function* (dialect: "sqlite" | "pg") {
   const sql = yield* SqlClient.SqlClient
   const { bigint, options } = dialects[dialect]
   const create = sql.unsafe(

@@ -94,26 +94,35 @@ interface Opened {
   readonly warnings: ReadonlyArray<string>
 }
 
+const connect = (config: SqliteConfig): DatabaseSync =>
+  new DatabaseSync(config.filename, {
+    timeout: config.busyTimeoutMillis ?? 5000,
+    enableForeignKeyConstraints: true
+  })
+
 const open = (config: SqliteConfig): Opened => {
   const warnings: Array<string> = []
   const onDisk = config.filename !== ":memory:"
   const unprotected = onDisk ? claimFile(config.filename) : undefined
   if (unprotected !== undefined) warnings.push(unprotected)
-  const db = new DatabaseSync(config.filename, {
-    timeout: config.busyTimeoutMillis ?? 5000,
-    enableForeignKeyConstraints: true
-  })
+  let db = connect(config)
   try {
     if (onDisk && !enterWal(db)) {
-      // by now the file says WAL: only an exclusive lock, which needs no shared memory, can open and convert it
+      // by now the file says WAL: only a new connection with an exclusive lock reads it without shared memory
+      db.close()
+      db = connect(config)
       db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; PRAGMA locking_mode = NORMAL")
+      // the lock itself goes with the next statement
       db.exec("SELECT count(*) FROM sqlite_schema")
       warnings.push(`the file system of ${config.filename} refuses WAL: using the slower DELETE journal`)
     }
-    db.exec(`PRAGMA synchronous = ${config.synchronous ?? "FULL"}; PRAGMA temp_store = MEMORY`)
+    db.exec(
+      `PRAGMA synchronous = ${config.synchronous ?? "FULL"}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; ` +
+        "PRAGMA wal_autocheckpoint = 8192;"
+    )
     return { db, warnings }
   } catch (cause) {
-    db.close()
+    if (db.isOpen) db.close()
     throw cause
   }
 }
@@ -156,7 +165,12 @@ const makeConnection = (db: DatabaseSync): SqlConnection.Connection => {
   const cached = preparedCache(db)
   const fresh = (sql: string) => prepare(db, sql)
 
-  const run = <A>(prepareStatement: (sql: string) => Prepared, sql: string, params: ReadonlyArray<unknown>, mode: Mode) =>
+  const run = <A>(
+    prepareStatement: (sql: string) => Prepared,
+    sql: string,
+    params: ReadonlyArray<unknown>,
+    mode: Mode
+  ) =>
     Effect.withFiber<A, SqlError.SqlError>((fiber) => {
       try {
         const { statement, returnsRows } = prepareStatement(sql)
@@ -172,7 +186,12 @@ const makeConnection = (db: DatabaseSync): SqlConnection.Connection => {
     })
 
   type Transform = Parameters<SqlConnection.Connection["execute"]>[2]
-  const rows = (prepareStatement: (sql: string) => Prepared, sql: string, params: ReadonlyArray<unknown>, f: Transform) => {
+  const rows = (
+    prepareStatement: (sql: string) => Prepared,
+    sql: string,
+    params: ReadonlyArray<unknown>,
+    f: Transform
+  ) => {
     const result = run<ReadonlyArray<Row>>(prepareStatement, sql, params, "rows")
     return f === undefined ? result : Effect.map(result, f)
   }
@@ -200,7 +219,7 @@ const makeConnection = (db: DatabaseSync): SqlConnection.Connection => {
 export const make: (
   config: SqliteConfig
 ) => Effect.Effect<SqlClient.SqlClient, SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> = Effect.fnUntraced(
-  function*(config) {
+  function* (config) {
     const { db, warnings } = yield* Effect.acquireRelease(
       Effect.try({ try: () => open(config), catch: (cause) => toSqlError(cause, "open") }),
       ({ db }) => Effect.sync(() => db.close())
@@ -236,10 +255,12 @@ export const transaction = <A, E, R>(
 ): Effect.Effect<A, E | SqlError.SqlError, R> =>
   Effect.suspend(() => {
     let begun = false
-    const attempt = sql.withTransaction(Effect.suspend(() => {
-      begun = true
-      return e
-    }))
+    const attempt = sql.withTransaction(
+      Effect.suspend(() => {
+        begun = true
+        return e
+      })
+    )
     return Effect.retry(attempt, { while: (error) => !begun && isLocked(error), schedule: lockedSchedule })
   })
 
@@ -248,7 +269,7 @@ const isLocked = (error: unknown): boolean => SqlError.isSqlError(error) && erro
 /** 20–150 ms five times, then 250–1000 ms, within a minute (`session B4`). */
 const lockedSchedule = Schedule.forever.pipe(
   Schedule.modifyDelay(({ attempt }) =>
-    Effect.map(Random.next, (random) => attempt <= 5 ? 20 + random * 130 : 250 + random * 750)
+    Effect.map(Random.next, (random) => (attempt <= 5 ? 20 + random * 130 : 250 + random * 750))
   ),
   Schedule.upTo({ duration: "1 minute" })
 )

@@ -1,6 +1,6 @@
 /**
- * Text that both databases can hold: PostgreSQL refuses NUL, and a lone surrogate has no UTF-8. Everything that came from
- * outside goes through here before it is written; nothing here truncates or otherwise judges.
+ * Text that both databases can hold: PostgreSQL refuses NUL, and a lone surrogate has no UTF-8. Everything that came
+ * from outside goes through here before it is written; nothing here truncates or otherwise judges.
  */
 
 /** (`session T7`) NUL and lone surrogates become U+FFFD; a text without them is returned as it is. */

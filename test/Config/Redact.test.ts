@@ -17,20 +17,20 @@ const cases: ReadonlyArray<readonly [string, string]> = [
   [`ghp_abcdefgh\u0000ijklmnopqrst`, "ghp_ab...qrst"],
   ["DB_PASSWORD=hunter2", "DB_PASSWORD=***"],
   ["PGPASSWORD=hunter2 psql", "PGPASSWORD=*** psql"],
-  ["API_KEY=\"abcdefghijklmnopqrstuvwxyz\" next", "API_KEY=\"abcdef...wxyz\" next"],
+  ['API_KEY="abcdefghijklmnopqrstuvwxyz" next', 'API_KEY="abcdef...wxyz" next'],
   ["KEYBOARD=qwerty author=me tokenizer=bpe monkey=1", "KEYBOARD=qwerty author=me tokenizer=bpe monkey=1"],
   ["const k = process.env.API_KEY; key=process.env.API_KEY", "const k = process.env.API_KEY; key=process.env.API_KEY"],
   ["token=$GITHUB_TOKEN", "token=$GITHUB_TOKEN"],
   ["session_key=agent:main:telegram:dm:1", "session_key=agent:main:telegram:dm:1"],
   ["telegram.token: 12345abc", "telegram.token: ***"],
   ["password: hunter2\nuser: me", "password: ***\nuser: me"],
-  ["{\"apiKey\": \"abcdefghijklmnopqrstuvwxyz\", \"n\": 1}", "{\"apiKey\": \"abcdef...wxyz\", \"n\": 1}"],
-  ["{\"clientSecret\":\"a\\\"b\",\"n\":1}", "{\"clientSecret\":\"***\",\"n\":1}"],
+  ['{"apiKey": "abcdefghijklmnopqrstuvwxyz", "n": 1}', '{"apiKey": "abcdef...wxyz", "n": 1}'],
+  ['{"clientSecret":"a\\"b","n":1}', '{"clientSecret":"***","n":1}'],
   ["the key: a thing that opens doors", "the key: a thing that opens doors"],
   ["Authorization: Bearer abcdefghijklmnopqrstuvwxyz", "Authorization: Bearer abcdef...wxyz"],
   ["Proxy-Authorization: Basic dXNlcjpwYXNz", "Proxy-Authorization: Basic ***"],
   ["authorization: abcdefghijklmnopqrstuvwxyz", "authorization: abcdef...wxyz"],
-  ["{\"Authorization\":\"Bearer abcdefghijklmnopqrstuvwxyz\"}", "{\"Authorization\":\"Bearer abcdef...wxyz\"}"],
+  ['{"Authorization":"Bearer abcdefghijklmnopqrstuvwxyz"}', '{"Authorization":"Bearer abcdef...wxyz"}'],
   ["x-api-key: abc123", "x-api-key: ***"],
   ["X-Access-Token: abc123", "X-Access-Token: ***"],
   [`https://api.telegram.org/bot123456789:${body}/getMe`, "https://api.telegram.org/bot123456789:***/getMe"],
@@ -84,43 +84,124 @@ describe("Redact", () => {
   })
 
   it("masks a mask to itself", () => {
-    for (const value of ["", "abc", "abcdefghijklmnopq", "abcdefghijklmnopqr", body]) assert.strictEqual(mask(mask(value)), mask(value))
+    for (const value of ["", "abc", "abcdefghijklmnopq", "abcdefghijklmnopqr", body])
+      assert.strictEqual(mask(mask(value)), mask(value))
   })
 
   const fragments = [
-    "sk-", "ghp_", "xoxb-", "eyJ", "AKIA", "SG.", "Bearer ", "Authorization: ", "token=", "password: ", "\"apiKey\":\"", "\"", "'",
-    "postgres://", "https://", "user:", "@", "host", "?", "&", "=", ":", "+", "1234567890", "abcdefghijklmnop", "ABCDEFGHIJKLMNOP",
-    "***", "...", " ", "\n", ",", ";", ")", "\\", "\u200b", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "é", "key", ".",
-    "/", "\\\"", "correct horse", "bot", "x-api-key", "$", "basic "
+    "sk-",
+    "ghp_",
+    "xoxb-",
+    "eyJ",
+    "AKIA",
+    "SG.",
+    "Bearer ",
+    "Authorization: ",
+    "token=",
+    "password: ",
+    '"apiKey":"',
+    '"',
+    "'",
+    "postgres://",
+    "https://",
+    "user:",
+    "@",
+    "host",
+    "?",
+    "&",
+    "=",
+    ":",
+    "+",
+    "1234567890",
+    "abcdefghijklmnop",
+    "ABCDEFGHIJKLMNOP",
+    "***",
+    "...",
+    " ",
+    "\n",
+    ",",
+    ";",
+    ")",
+    "\\",
+    "\u200b",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----END PRIVATE KEY-----",
+    "é",
+    "key",
+    ".",
+    "/",
+    '\\"',
+    "correct horse",
+    "bot",
+    "x-api-key",
+    "$",
+    "basic "
   ]
   const Texts = Schema.Array(Schema.Literals(fragments))
 
-  it.prop("is idempotent on any mixture of its triggers", [Texts], ([parts]) => {
-    const text = parts.join("")
-    const once = redact(text)
-    assert.strictEqual(redact(once), once)
-    const chat = redactForChat(text)
-    assert.strictEqual(redactForChat(chat), chat)
-  }, { arbitrary: { runs: 5000 } })
+  it.prop(
+    "is idempotent on any mixture of its triggers",
+    [Texts],
+    ([parts]) => {
+      const text = parts.join("")
+      const once = redact(text)
+      assert.strictEqual(redact(once), once)
+      const chat = redactForChat(text)
+      assert.strictEqual(redactForChat(chat), chat)
+    },
+    { arbitrary: { runs: 5000 } }
+  )
 
-  it.prop("is idempotent on any text", [Schema.String], ([text]) => {
-    assert.strictEqual(redact(redact(text)), redact(text))
-  }, { arbitrary: { runs: 500 } })
+  it.prop(
+    "is idempotent on any text",
+    [Schema.String],
+    ([text]) => {
+      assert.strictEqual(redact(redact(text)), redact(text))
+    },
+    { arbitrary: { runs: 500 } }
+  )
 
-  const megabyte = (unit: string) => unit.repeat(Math.ceil(1024 * 1024 / unit.length)).slice(0, 1024 * 1024)
+  const megabyte = (unit: string) => unit.repeat(Math.ceil((1024 * 1024) / unit.length)).slice(0, 1024 * 1024)
   for (const unit of [
-    "a", "a-", "key=", "token= ", "token=\"", "token='x ", "sk-", "eyJ.", "+1", "://", "redis://a:", "https://x?", "?", ":", "=", "\"", "\\\"",
-    "password: \n", "1234567890:", "Bearer ", "Authorization: Bearer ", "-----BEGIN PRIVATE KEY", "-----BEGIN ", "SG.a", "a.", "a=b&", "\u200bsk-",
-    "The quick brown fox jumps over the lazy dog, 17:04. ", "{\"a\": 1, \"token\": \"abcdefghijklmnopqrstuvwxyz\"},"
+    "a",
+    "a-",
+    "key=",
+    "token= ",
+    'token="',
+    "token='x ",
+    "sk-",
+    "eyJ.",
+    "+1",
+    "://",
+    "redis://a:",
+    "https://x?",
+    "?",
+    ":",
+    "=",
+    '"',
+    '\\"',
+    "password: \n",
+    "1234567890:",
+    "Bearer ",
+    "Authorization: Bearer ",
+    "-----BEGIN PRIVATE KEY",
+    "-----BEGIN ",
+    "SG.a",
+    "a.",
+    "a=b&",
+    "\u200bsk-",
+    "The quick brown fox jumps over the lazy dog, 17:04. ",
+    '{"a": 1, "token": "abcdefghijklmnopqrstuvwxyz"},'
   ]) {
     it(`takes less than 50 ms for a megabyte of ${JSON.stringify(unit)}`, () => {
       const text = megabyte(unit)
-      // The best of many: this asks what the code costs, not what else the machine does.
+      // Processor time of this thread, the best of some: what the code costs, not what else the machine does.
       let best = Infinity
-      for (let n = 0; n < 40 && best >= 50; n++) {
-        const start = performance.now()
+      for (let n = 0; n < 10 && best >= 50; n++) {
+        const before = process.threadCpuUsage()
         redact(text)
-        best = Math.min(best, performance.now() - start)
+        const { system, user } = process.threadCpuUsage(before)
+        best = Math.min(best, (system + user) / 1000)
       }
       assert.isBelow(best, 50)
     })

@@ -3,84 +3,21 @@ import { Schema } from "effect"
 import type { LengthUnit } from "../../src/Delivery/Outlet.ts"
 import { split, type SplitOptions } from "../../src/Delivery/Splitter.ts"
 import { length } from "../../src/Delivery/TextLength.ts"
+import {
+  Anything,
+  bare,
+  compose,
+  Element,
+  elements,
+  isWhole,
+  leavesFenceOpen,
+  numbered,
+  Size
+} from "../support/MarkdownTexts.ts"
 
 const Unit = Schema.Literals(["chars", "utf16", "utf8"] satisfies ReadonlyArray<LengthUnit>)
-const Size = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 }))
 const TinyLimit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 60 }))
 const Limit = Schema.Int.check(Schema.isBetween({ minimum: 120, maximum: 600 }))
-
-const numbered = (count: number, line: (index: number) => string): string =>
-  Array.from({ length: count }, (_, i) => line(i)).join("\n")
-
-/** What agents write, each kind in any size; `n` makes every element of one text unique. */
-const elements = {
-  prose: (n: number, size: number) => `Some words ${n} ${"about a thing ".repeat(size)}end.`,
-  cjk: (_: number, size: number) => "日本語の文章です。".repeat(size),
-  emoji: (_: number, size: number) => "👩‍👩‍👧😀🇩🇪e\u0301".repeat(size),
-  word: (n: number, size: number) => `w${n}${"x".repeat(size * 9)}`,
-  code: (n: number, size: number) =>
-    `Use ${numbered(Math.ceil(size / 5), (i) => `\`call ${n} of ${i}\` and [link ${n}](https://e.org/${i})`)}`,
-  fence: (n: number, size: number) =>
-    `\`\`\`py title=${n}\n${numbered(size, (i) => `${"  ".repeat(i % 4)}line ${n} ${i}\n`)}\n\`\`\``,
-  tilde: (n: number, size: number) => `~~~~\n${"y ".repeat(size * 4)}${n}\n\`\`\`\n~~~~`,
-  table: (n: number, size: number) => `| key ${n} | value |\n|---|:-:|\n${numbered(size, (i) => `| k${i} | v${n} |`)}`,
-  list: (n: number, size: number) => numbered(size, (i) => `${i + 1}. item ${n} ${i}\n   goes on`),
-  blank: (_: number, size: number) => "\n".repeat(size),
-  marks: (_: number, size: number) => "``` ~~~ `` [a](b( ` ".repeat(Math.ceil(size / 8)),
-  indented: (n: number, size: number) => `${" ".repeat(size)}- deep ${n}`,
-  open: (n: number, size: number) => `\`\`\`\n${numbered(size, (i) => `left open ${n} ${i}`)}`
-}
-type Kind = keyof typeof elements
-
-const Element = <K extends Kind>(kinds: ReadonlyArray<K>) => Schema.Array(Schema.Tuple([Schema.Literals(kinds), Size]))
-const compose = (parts: ReadonlyArray<readonly [Kind, number]>): string =>
-  parts.map(([kind, size], n) => elements[kind](n, size)).join("\n\n")
-
-const Anything = Element(Object.keys(elements) as ReadonlyArray<Kind>)
-
-const bare = (chunk: string): string => chunk.replace(/\s\s?\(\d+\/\d+\)$/, "")
-
-const withoutFirstLines = (chunk: string, lines: number): string => chunk.split("\n").slice(lines).join("\n")
-
-/**
- * The chunks, taken as a whole, are the text: each continues where the last one ended, after white space at most, once
- * what was re-opened, repeated or closed is taken off.
- */
-const isWhole = (text: string, chunks: ReadonlyArray<string>): boolean => {
-  let ends = new Set([0])
-  for (const chunk of chunks) {
-    const fence = /^[ \t]*(`{3,}|~{3,})/.exec(chunk)?.[0]
-    const heads = [chunk, ...(fence === undefined ? [] : [withoutFirstLines(chunk, 1)]), withoutFirstLines(chunk, 2)]
-    const bodies = heads.flatMap((body) => {
-      const close = /\n?[ \t]*(`{3,}|~{3,})$/.exec(body)?.[0]
-      return close === undefined
-        ? [body]
-        : [body, body.slice(0, -close.length), body.slice(0, -close.trimStart().length)]
-    })
-    const reached = new Set<number>()
-    for (const from of ends) {
-      const gap = /\s*/y
-      gap.lastIndex = from
-      const furthest = from + gap.exec(text)![0].length
-      for (let start = from; start <= furthest; start++) {
-        for (const body of bodies) if (text.startsWith(body, start)) reached.add(start + body.length)
-      }
-    }
-    ends = reached
-  }
-  return [...ends].some((end) => text.slice(end).trim() === "")
-}
-
-/** Read line by line: a fence is closed by a bare line of the same mark. */
-const leavesFenceOpen = (chunk: string): boolean => {
-  let open: string | null = null
-  for (const line of chunk.split("\n")) {
-    const mark: string | undefined = /^ {0,3}(`{3,}|~{3,})/.exec(line)?.[1]
-    if (open === null) open = mark ?? null
-    else if (mark !== undefined && mark.startsWith(open) && line.trim() === mark) open = null
-  }
-  return open !== null
-}
 
 describe("Splitter", () => {
   it.prop("returns a text that fits as it is", [Anything, Unit], ([parts, unit]) => {
@@ -254,11 +191,20 @@ describe("Splitter", () => {
 
   it("keeps the indentation of the line after a break", () => {
     const chunks = split(
-      numbered(20, (i) => `${i % 2 ? "    - inner" : "- outer"} number ${i}`),
+      numbered(20, (i) => `    indented by four ${i}`),
       { limit: 60, unit: "utf16" }
     )
-    assert.isTrue(chunks.some((chunk) => chunk.startsWith("    - inner")))
-    assert.isFalse(chunks.some((chunk) => chunk.startsWith("- inner")))
+    assert.isAbove(chunks.length, 1)
+    assert.isTrue(chunks.every((chunk) => chunk.startsWith("    indented")))
+  })
+
+  it("cuts a long line of code behind a space where it can, and keeps the space", () => {
+    const chunks = split(`\`\`\`\n${"word ".repeat(40).trim()}\n\`\`\``, {
+      limit: 80,
+      unit: "utf16",
+      indicators: false
+    })
+    assert.strictEqual(chunks[0], `\`\`\`\n${"word ".repeat(14)}\n\`\`\``)
   })
 
   it("has no chunk of mere white space", () => {

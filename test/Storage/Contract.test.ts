@@ -14,8 +14,11 @@ const folder = Effect.acquireRelease(
 
 storageContract(
   "SQLite file",
-  Layer.unwrap(Effect.map(folder, (folder) =>
-    Database.layer({ storage: "sqlite", filename: join(folder, "home", "switchboard.db") })))
+  Layer.unwrap(
+    Effect.map(folder, (folder) =>
+      Database.layer({ storage: "sqlite", filename: join(folder, "home", "switchboard.db") })
+    )
+  )
 )
 
 storageContract("SQLite in memory", Database.layer({ storage: "memory", filename: "" }))

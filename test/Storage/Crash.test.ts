@@ -1,4 +1,4 @@
-/** What kill -9 leaves behind (law 2): every acknowledged commit, whole, and a database that lets the next process in. */
+/** What kill -9 leaves behind (law 2): every acknowledged commit, whole, and a database open to the next process. */
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -24,7 +24,7 @@ const environment = (config: DatabaseConfig): Record<string, string> =>
 class ChildFailed extends Schema.TaggedError<ChildFailed>()("ChildFailed", { message: Schema.String }) {}
 
 /** A committing process; `lines` are the whole lines it has told so far. Killed for good with the scope. */
-const committing = Effect.fnUntraced(function*(config: DatabaseConfig) {
+const committing = Effect.fnUntraced(function* (config: DatabaseConfig) {
   let out = ""
   let errors = ""
   let closed = false
@@ -34,19 +34,25 @@ const committing = Effect.fnUntraced(function*(config: DatabaseConfig) {
         env: { PATH: process.env["PATH"] ?? "", ...environment(config) },
         stdio: ["ignore", "pipe", "pipe"]
       })
-      child.stdout.on("data", (data) => out += String(data))
-      child.stderr.on("data", (data) => errors += String(data))
-      child.on("close", () => closed = true)
+      child.stdout.on("data", (data) => (out += String(data)))
+      child.stderr.on("data", (data) => (errors += String(data)))
+      child.on("close", () => (closed = true))
       return child
     }),
     (child) => Effect.sync(() => child.kill("SIGKILL"))
   )
   // the last piece has no line end yet: that number was not told
-  const lines = () => out.split("\n").slice(0, -1).filter((line) => line === "opened" || /^\d+$/.test(line))
+  const lines = () =>
+    out
+      .split("\n")
+      .slice(0, -1)
+      .filter((line) => line === "opened" || /^\d+$/.test(line))
   const told = (count: number) =>
     eventually(`${count} lines`, () => lines().length >= count || closed, { seconds: 20, seen: () => errors }).pipe(
-      Effect.andThen(Effect.suspend(() =>
-        lines().length >= count ? Effect.void : Effect.fail(new ChildFailed({ message: errors })))
+      Effect.andThen(
+        Effect.suspend(() =>
+          lines().length >= count ? Effect.void : Effect.fail(new ChildFailed({ message: errors }))
+        )
       )
     )
   const kill = Effect.suspend(() => {
@@ -58,7 +64,7 @@ const committing = Effect.fnUntraced(function*(config: DatabaseConfig) {
 
 const lastTold = (lines: ReadonlyArray<string>): number => Number(lines.at(-1) === "opened" ? 0 : lines.at(-1))
 
-const stored = Effect.gen(function*() {
+const stored = Effect.gen(function* () {
   const database = yield* Database
   const [count] = yield* database.execute("SELECT value FROM meta WHERE key = 'count'", [])
   const [rows] = yield* database.execute("SELECT COUNT(*) AS n FROM meta WHERE key LIKE 'row-%'", [])
@@ -66,7 +72,7 @@ const stored = Effect.gen(function*() {
 })
 
 /** Kills a committing process `rounds` times and looks at what is left after each. */
-const survives = Effect.fnUntraced(function*(config: DatabaseConfig, rounds: number) {
+const survives = Effect.fnUntraced(function* (config: DatabaseConfig, rounds: number) {
   for (let round = 1; round <= rounds; round++) {
     const child = yield* committing(config)
     yield* child.told(10 * round)
@@ -81,31 +87,46 @@ const survives = Effect.fnUntraced(function*(config: DatabaseConfig, rounds: num
 })
 
 describe("Storage after kill -9", () => {
-  it.live("a SQLite file holds every acknowledged commit, whole, and is sound", () =>
-    Effect.gen(function*() {
-      const config: DatabaseConfig = { storage: "sqlite", filename: join(yield* folder, "switchboard.db") }
-      yield* survives(config, 4)
-      const verdict = yield* Effect.flatMap(SqlClient.SqlClient, (sql) => sql`PRAGMA integrity_check`).pipe(
-        Effect.provide(Database.layer(config))
-      )
-      assert.deepEqual(verdict.map((row) => ({ ...row })), [{ integrity_check: "ok" }])
-    }), 60_000)
+  it.live(
+    "a SQLite file holds every acknowledged commit, whole, and is sound",
+    () =>
+      Effect.gen(function* () {
+        const config: DatabaseConfig = { storage: "sqlite", filename: join(yield* folder, "switchboard.db") }
+        yield* survives(config, 4)
+        const verdict = yield* Effect.flatMap(SqlClient.SqlClient, (sql) => sql`PRAGMA integrity_check`).pipe(
+          Effect.provide(Database.layer(config))
+        )
+        assert.deepEqual(
+          verdict.map((row) => ({ ...row })),
+          [{ integrity_check: "ok" }]
+        )
+      }),
+    60_000
+  )
 
-  it.live("PostgreSQL holds every acknowledged commit, whole, and lets the next process in", () =>
-    Effect.gen(function*() {
-      yield* survives({ storage: yield* Postgres.makeDatabase, filename: "" }, 2)
-    }), 60_000)
+  it.live(
+    "PostgreSQL holds every acknowledged commit, whole, and lets the next process in",
+    () =>
+      Effect.gen(function* () {
+        yield* survives({ storage: yield* Postgres.makeDatabase, filename: "" }, 2)
+      }),
+    60_000
+  )
 
-  it.live("a second gateway is refused by name while the first one lives, and admitted after its kill -9", () =>
-    Effect.gen(function*() {
-      const config: DatabaseConfig = { storage: yield* Postgres.makeDatabase, filename: "" }
-      const first = yield* committing(config)
-      yield* first.told(1)
-      const error = yield* Effect.flip(Effect.provide(stored, Database.layer(config)))
-      assert.strictEqual(error._tag === "StorageError" && error.reason, "InUse")
-      assert.include(error.message, "another gateway")
-      yield* first.kill
-      const { count, rows } = yield* Effect.provide(stored, Database.layer(config))
-      assert.strictEqual(rows, count)
-    }), 60_000)
+  it.live(
+    "a second gateway is refused by name while the first one lives, and admitted after its kill -9",
+    () =>
+      Effect.gen(function* () {
+        const config: DatabaseConfig = { storage: yield* Postgres.makeDatabase, filename: "" }
+        const first = yield* committing(config)
+        yield* first.told(1)
+        const error = yield* Effect.flip(Effect.provide(stored, Database.layer(config)))
+        assert.strictEqual(error._tag === "StorageError" && error.reason, "InUse")
+        assert.include(error.message, "another gateway")
+        yield* first.kill
+        const { count, rows } = yield* Effect.provide(stored, Database.layer(config))
+        assert.strictEqual(rows, count)
+      }),
+    60_000
+  )
 })

@@ -3,7 +3,7 @@
  * nothing out of order (laws 2 and 3). Choices are seeded; moments are not, because a real process keeps its own time.
  */
 import { Effect } from "effect"
-import { eventually, realPause, WaitedTooLong } from "../support/Eventually.ts"
+import { eventually, realPause, type WaitedTooLong } from "../support/Eventually.ts"
 import type { GatewayError } from "../support/GatewayProcess.ts"
 import { type Random, seeded } from "../support/Random.ts"
 import type { StrictConnector } from "../support/StrictConnector.ts"
@@ -146,7 +146,7 @@ export const run = Effect.fnUntraced(function*(
     })))
     if (!marks) return
     const from = performance.now()
-    yield* eventually("repeats", () => performance.now() - Math.max(from, connector.lastRepeat) > repeatsAreOver).pipe(
+    yield* eventually("repeats", () => performance.now() - Math.max(from, connector.platform.lastRepeat) > repeatsAreOver).pipe(
       Effect.ignore
     )
   })
@@ -201,7 +201,7 @@ export const run = Effect.fnUntraced(function*(
   const samples = (of: (one: (typeof tallies)[number]["tally"]) => ReadonlyArray<number | string>) =>
     tallies.flatMap(({ chat, tally }) => of(tally).map((one) => `${chat}/${one}`)).slice(0, 10)
   let suppressed = 0
-  for (const chat of connector.chats.values()) for (const shown of chat.shown) suppressed += shown.suppressed
+  for (const chat of connector.platform.chats.values()) for (const shown of chat.shown) suppressed += shown.suppressed
   const counts = {
     sent: load.sent,
     answered: sum((tally) => tally.answered),

@@ -52,7 +52,7 @@ export class Load {
       this.people.push(person)
       this.byId.set(person.id, person)
     }
-    connector.onShown = (chat, shown) => this.shown(chat, shown)
+    connector.platform.onShown = (chat, shown) => this.shown(chat, shown)
   }
 
   start(): void {

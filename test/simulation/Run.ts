@@ -1,5 +1,5 @@
 /** Plays a range of seeds one after the other, each in a clock of its own. */
-import { Effect, Logger, References } from "effect"
+import { Clock, Context, Effect, Layer, Logger, Random, References } from "effect"
 import { TestClock } from "effect/testing"
 import type { Planted } from "./Planted.ts"
 import { simulate } from "./Simulation.ts"
@@ -11,6 +11,12 @@ export interface Report {
   readonly messages: number
   readonly crashes: number
 }
+
+/** The machine's clock tells whole milliseconds; a jittered sleep must not make the simulated one tell fractions. */
+const wholeMillis = Layer.effectContext(Effect.map(Effect.context<TestClock.TestClock>(), (context) => {
+  const clock = Context.get(context, Clock.Clock)
+  return Context.make(Clock.Clock, { ...clock, currentTimeMillisUnsafe: () => Math.floor(clock.currentTimeMillisUnsafe()) })
+})).pipe(Layer.provideMerge(TestClock.layer()))
 
 export const run = async (options: {
   readonly from: number
@@ -26,8 +32,14 @@ export const run = async (options: {
   let messages = 0
   let crashes = 0
   for (let seed = options.from; seed <= options.to; seed += options.step) {
-    const world = simulate({ seed, fault: options.fault }).pipe(
-      Effect.provide(TestClock.layer()),
+    const world = simulate({
+      seed,
+      fault: options.fault,
+      ...(options.trace === true ? { say: (line: string) => console.log(line) } : {})
+    }).pipe(
+      Effect.provide(wholeMillis),
+      // Jitter and ids of the program follow from the seed as well.
+      Random.withSeed(`gateway ${seed}`),
       options.trace === true ? Effect.provideService(References.MinimumLogLevel, "Debug") : Effect.provide(Logger.layer([]))
     )
     const result = await Effect.runPromise(world)

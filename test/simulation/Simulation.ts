@@ -225,7 +225,11 @@ const isComplete = (connector: SimConnector, chat: string, line: Line): boolean 
   )
 }
 
-export const simulate = (options: { readonly seed: number; readonly fault?: Planted | null }): Effect.Effect<Result> =>
+export const simulate = (options: {
+  readonly seed: number
+  readonly fault?: Planted | null
+  readonly say?: (line: string) => void
+}): Effect.Effect<Result> =>
   Effect.scoped(Effect.gen(function*() {
     const random = seeded(options.seed)
     const clock = yield* Clock.Clock
@@ -288,6 +292,13 @@ export const simulate = (options: { readonly seed: number; readonly fault?: Plan
         current = life
       })
     yield* reborn(1)
+    // A killed process is gone at once; here its fibers still have to be told, in simulated time.
+    let ending = 0
+    const buried = (end: Effect.Effect<void>) =>
+      Effect.suspend(() => {
+        ending++
+        return Effect.ensuring(end, Effect.sync(() => ending--))
+      })
     const deaths = calm ? 0 : random.below(5)
     yield* Effect.forkScoped(Effect.gen(function*() {
       for (let n = 0; n < deaths; n++) {
@@ -300,7 +311,7 @@ export const simulate = (options: { readonly seed: number; readonly fault?: Plan
           for (let i = 0; i < 100 && !life.dead; i++) yield* Effect.sleep(20)
           life.kill()
         }
-        yield* Effect.forkScoped(end)
+        yield* Effect.forkScoped(buried(end))
         yield* Effect.sleep(200 + random.below(3000))
         yield* reborn(n + 2)
       }
@@ -314,8 +325,10 @@ export const simulate = (options: { readonly seed: number; readonly fault?: Plan
       }
     }))
 
+    const say = options.say ?? (() => {})
     const began = now()
     yield* TestClock.adjust(duration)
+    say("peace")
     // Peace: from here on everything owed must come to its end.
     connector.rates = { dropResult: 0, duplicate: 0, refuse: 0, cutOnText: 0 }
     const isDone = () =>
@@ -323,6 +336,7 @@ export const simulate = (options: { readonly seed: number; readonly fault?: Plan
       script.every(({ chat, lines }) => lines.every((line) => isComplete(connector, chat, line)))
     for (let i = 0; i < 120 && !isDone(); i++) yield* TestClock.adjust("10 seconds")
     yield* TestClock.adjust("90 seconds")
+    say("judged")
 
     for (const { chat, lines } of script) {
       let last = -1
@@ -344,10 +358,19 @@ export const simulate = (options: { readonly seed: number; readonly fault?: Plan
     if (undone > 0) violations.push(`${undone} inbox rows did not end as done`)
     const open = yield* count("SELECT COUNT(*) AS n FROM outbox WHERE state NOT IN ('sent', 'superseded')")
     if (open > 0) violations.push(`${open} outbox rows were not sent`)
+    if (violations.length > 0) {
+      const rows = yield* Effect.orDie(database.execute("SELECT * FROM outbox WHERE state NOT IN ('sent', 'superseded')", []))
+      for (const row of rows) trace.push(JSON.stringify(row))
+      const left = yield* Effect.orDie(database.execute("SELECT * FROM inbox WHERE state <> 'done'", []))
+      for (const row of left) trace.push(JSON.stringify(row))
+    }
     const messages = script.reduce((sum, { lines }) => sum + lines.length, 0)
     const stored = yield* count("SELECT COUNT(*) AS n FROM messages WHERE role = 'user'")
     if (stored !== messages) violations.push(`${stored} user messages in the transcripts, ${messages} were said`)
-    if (current !== null) yield* Effect.forkScoped((current as { readonly end: Effect.Effect<void> }).end)
-    yield* TestClock.adjust("30 seconds")
+    if (current !== null) yield* Effect.forkScoped(buried((current as { readonly end: Effect.Effect<void> }).end))
+    yield* TestClock.adjust("1 second")
+    for (let i = 0; i < 60 && ending > 0; i++) yield* TestClock.adjust("10 seconds")
+    if (ending > 0) violations.push("a gateway does not stop")
+    say("stopped")
     return { seed: options.seed, violations, simulatedMs: now() - began, messages, crashes, trace }
   }))

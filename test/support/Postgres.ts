@@ -3,7 +3,7 @@
  * shell watches the worker's end of a pipe, so that server and files go away with the worker however it dies.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { chmodSync, chownSync, cpSync, mkdtempSync, readFileSync, statSync } from "node:fs"
+import { chmodSync, cpSync, mkdtempSync, readFileSync, statSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -41,19 +41,24 @@ const freePort = (): Promise<number> =>
     probe.once("error", reject)
     probe.listen(0, "127.0.0.1", () => {
       const address = probe.address()
-      probe.close(() => typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")))
+      probe.close(() =>
+        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port"))
+      )
     })
   })
 
-/** Fails while the server at `url` is not the one that runs in `folder`: another worker may have been quicker to the port. */
+/** Fails when the server at `url` is not the one that runs in `folder`: another worker was quicker to the port. */
 const answers = (url: string, folder: string) =>
-  Effect.scoped(Effect.flatMap(
-    PgConnection.make({ url: Redacted.make(url), connectTimeout: "1 second" }),
-    (connection) => connection.query("SHOW data_directory")
-  )).pipe(Effect.filterOrFail(
-    (result) => result.rows[0]?.["data_directory"] === join(folder, "data"),
-    () => new PostgresUnavailable({ message: `${url} is another server` })
-  ))
+  Effect.scoped(
+    Effect.flatMap(PgConnection.make({ url: Redacted.make(url), connectTimeout: "1 second" }), (connection) =>
+      connection.query("SHOW data_directory")
+    )
+  ).pipe(
+    Effect.filterOrFail(
+      (result) => result.rows[0]?.["data_directory"] === join(folder, "data"),
+      () => new PostgresUnavailable({ message: `${url} is another server` })
+    )
+  )
 
 /** Runs until its standard input ends, then stops the server at once and removes the folder. */
 const watchdog = `"$1" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c fsync=off \\
@@ -61,7 +66,7 @@ const watchdog = `"$1" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.
 cat >/dev/null
 kill -QUIT $server 2>/dev/null; wait $server; rm -rf "$2"`
 
-const start = Effect.fnUntraced(function*(): Effect.fn.Return<Server, PostgresUnavailable> {
+const start = Effect.fnUntraced(function* (): Effect.fn.Return<Server, PostgresUnavailable> {
   const given = process.env["SWITCHBOARD_TEST_POSTGRES_URL"]
   if (given !== undefined && given !== "") return { url: given }
 
@@ -77,7 +82,8 @@ const start = Effect.fnUntraced(function*(): Effect.fn.Return<Server, PostgresUn
   const bin = join(reachable ? native : join(folder, "native"), "bin")
   if (!reachable) cpSync(native, join(folder, "native"), { recursive: true, verbatimSymlinks: true })
   chmodSync(folder, 0o755)
-  if (asRoot) chownSync(folder, nobody, nobody)
+  // all of it, since the watchdog removes it with the server's rights
+  if (asRoot) spawnSync("chown", ["-hR", `${nobody}:${nobody}`, folder], { timeout: 60_000 })
 
   const initialised = spawnSync(
     join(bin, "initdb"),
@@ -89,7 +95,7 @@ const start = Effect.fnUntraced(function*(): Effect.fn.Return<Server, PostgresUn
   }
 
   // between our probe and the server's bind somebody else may take the port
-  const attempt = Effect.gen(function*() {
+  const attempt = Effect.gen(function* () {
     const port = yield* Effect.promise(freePort)
     const child = spawn("/bin/sh", ["-c", watchdog, "watchdog", join(bin, "postgres"), folder, String(port)], {
       ...identity,
@@ -103,8 +109,9 @@ const start = Effect.fnUntraced(function*(): Effect.fn.Return<Server, PostgresUn
         while: (error) => error._tag === "SqlError",
         schedule: Schedule.spaced("100 millis").pipe(Schedule.upTo({ times: 300, duration: "30 seconds" }))
       }),
-      Effect.mapError(() =>
-        new PostgresUnavailable({ message: `PostgreSQL did not start: ${readFileSync(join(folder, "log"), "utf8")}` })
+      Effect.mapError(
+        () =>
+          new PostgresUnavailable({ message: `PostgreSQL did not start: ${readFileSync(join(folder, "log"), "utf8")}` })
       )
     )
     return { url }
@@ -123,21 +130,21 @@ const registry: { [key: symbol]: Promise<Server> | undefined } = globalThis as n
 const registered = Symbol.for("switchboard/test/postgres")
 
 const server: Effect.Effect<Server, PostgresUnavailable> = Effect.suspend(() => {
-  const running = registry[registered] ??= Effect.runPromise(start())
+  const running = (registry[registered] ??= Effect.runPromise(start()))
   return Effect.tryPromise({
     try: () => running,
-    catch: (cause) => cause instanceof PostgresUnavailable ? cause : new PostgresUnavailable({ message: String(cause) })
+    catch: (cause) =>
+      cause instanceof PostgresUnavailable ? cause : new PostgresUnavailable({ message: String(cause) })
   })
 })
 
 const administer = (url: string, statement: string) =>
-  Effect.scoped(Effect.flatMap(
-    PgConnection.make({ url: Redacted.make(url) }),
-    (connection) => connection.query(statement)
-  )).pipe(Effect.mapError((error) => new PostgresUnavailable({ message: `${statement}: ${error.reason.cause}` })))
+  Effect.scoped(
+    Effect.flatMap(PgConnection.make({ url: Redacted.make(url) }), (connection) => connection.query(statement))
+  ).pipe(Effect.mapError((error) => new PostgresUnavailable({ message: `${statement}: ${error.reason.cause}` })))
 
 /** A database of its own, dropped with the scope, whoever is still connected. */
-export const makeDatabase: Effect.Effect<TestDatabase, PostgresUnavailable, Scope.Scope> = Effect.gen(function*() {
+export const makeDatabase: Effect.Effect<TestDatabase, PostgresUnavailable, Scope.Scope> = Effect.gen(function* () {
   const { url } = yield* server
   const name = yield* Effect.acquireRelease(
     Effect.suspend(() => {

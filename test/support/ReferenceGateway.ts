@@ -62,6 +62,7 @@ export class ReferenceGateway {
   private readonly url: string
   private readonly disk: Disk
   private readonly flaw: Flaw
+  private readonly bearer: (() => string) | undefined
   private readonly timers = new Set<NodeJS.Timeout>()
   private readonly running = new Set<string>()
   private readonly sending = new Map<string, { readonly requestId: string; readonly row: OutboxRow }>()
@@ -71,7 +72,9 @@ export class ReferenceGateway {
   private up = false
   private dead = false
 
-  constructor(url: string, disk: Disk, flaw: Flaw = "none") {
+  /** `bearer` mints the token of each dial (`relay H2`). */
+  constructor(url: string, disk: Disk, flaw: Flaw = "none", bearer?: () => string) {
+    this.bearer = bearer
     this.url = `${url.replace(/^http/, "ws")}/relay`
     this.disk = disk
     this.flaw = flaw
@@ -105,7 +108,8 @@ export class ReferenceGateway {
   }
 
   private dial(): void {
-    const socket = this.socket = new WebSocket(this.url, { perMessageDeflate: false })
+    const headers = this.bearer === undefined ? {} : { authorization: `Bearer ${this.bearer()}` }
+    const socket = this.socket = new WebSocket(this.url, { perMessageDeflate: false, headers })
     let tail = ""
     socket.on("open", () => this.write({ type: "hello", platform: "relay", botId: "" }))
     socket.on("message", (data) => {

@@ -3,13 +3,13 @@
  * checks every frame of the gateway, and shows each chat as its user sees it. It never forgives: whatever the contract
  * does not allow is in `violations` and fails the run. Faults are verbs of `faults`, see `ConnectorFaults`.
  */
-import { createServer, type IncomingMessage } from "node:http"
-import type { AddressInfo } from "node:net"
-import type { Duplex } from "node:stream"
+import type { IncomingMessage } from "node:http"
 import { Effect, type Scope } from "effect"
-import { type RawData, type WebSocket, WebSocketServer } from "ws"
-import { ChatView, type Shown } from "./ChatView.ts"
+import type { RawData, WebSocket } from "ws"
+import { ChatPlatform } from "./ChatPlatform.ts"
+import type { ChatView } from "./ChatView.ts"
 import { ConnectorFaults } from "./ConnectorFaults.ts"
+import * as ConnectorServer from "./ConnectorServer.ts"
 import { eventually, type WaitedTooLong } from "./Eventually.ts"
 import * as RelayBearer from "./RelayBearer.ts"
 import { checkAction, checkFrame, type Descriptor, isObject, type Json, type JsonObject } from "./RelayContract.ts"
@@ -68,7 +68,8 @@ const longestLine = 4 * 1024 * 1024
 
 export class StrictConnector {
   readonly violations: Array<string> = []
-  readonly chats = new Map<string, ChatView>()
+  /** What users see. */
+  readonly platform: ChatPlatform
   readonly closes: Array<Closed> = []
   readonly faults: ConnectorFaults
   /** Counts of what happened, for reports and for tests to wait on. */
@@ -79,15 +80,10 @@ export class StrictConnector {
   readonly identities: ReadonlyArray<Identity>
   readonly descriptor: Descriptor
   port = 0
-  /** `performance.now()` of the last send whose key was known already. */
-  lastRepeat = 0
-  onShown: ((chat: ChatView, shown: Shown) => void) | undefined
-  onAction: ((action: JsonObject) => void) | undefined
   private readonly options: ConnectorOptions
   private readonly unacknowledged = new Map<string, Buffered>()
   private readonly everDelivered = new Set<string>()
   private readonly requestIds = new Set<string>()
-  private readonly chatOfKey = new Map<string, string>()
   private peer: Peer | undefined
   private sequence = 0
 
@@ -107,6 +103,7 @@ export class StrictConnector {
       supports_idempotency: true,
       ...options.descriptor
     }
+    this.platform = new ChatPlatform(this.descriptor.supports_idempotency, (text) => this.violation(text))
     this.faults = new ConnectorFaults(options.seed ?? 1, () => this.peer?.socket)
   }
 
@@ -125,9 +122,7 @@ export class StrictConnector {
   }
 
   chat(id: string): ChatView {
-    let chat = this.chats.get(id)
-    if (chat === undefined) this.chats.set(id, chat = new ChatView(id))
-    return chat
+    return this.platform.chat(id)
   }
 
   awaitReady(seconds = 20): Effect.Effect<void, WaitedTooLong> {
@@ -183,15 +178,17 @@ export class StrictConnector {
     return this.peer?.socket.bufferedAmount ?? 0
   }
 
+  /** `null`, or the status that an upgrade is refused with. */
   admit(request: IncomingMessage): string | null {
-    if (new URL(request.url ?? "", "http://connector").pathname !== "/relay") return "404 Not Found"
     if (this.options.secrets === undefined) return null
     const bearer = RelayBearer.verify(request.headers.authorization, this.options.secrets, Date.now() / 1000)
     if ("refused" in bearer) {
+      this.counts.refusedUpgrades++
       this.violation(`the bearer is refused: ${bearer.refused} (H2)`)
       return "401 Unauthorized"
     }
     if (this.options.gatewayId === undefined || bearer.payload === this.options.gatewayId) return null
+    this.counts.refusedUpgrades++
     this.violation(`the bearer names ${bearer.payload} (H2)`)
     return "401 Unauthorized"
   }
@@ -295,64 +292,11 @@ export class StrictConnector {
     for (const complaint of checkAction(action, this.descriptor)) this.violation(complaint)
     if (++peer.inFlight > 256) this.violation(`${peer.inFlight} requests in flight (O6)`)
     const refusal = action.op === "typing" ? undefined : this.faults.refusal()
-    const result = refusal === undefined ? this.carryOut(action) : { success: false, error: refusal }
-    this.onAction?.(action)
+    const result = refusal === undefined ? this.platform.carryOut(action) : { success: false, error: refusal }
     this.faults.answering(String(action.op), (answered) => {
       peer.inFlight--
       if (answered && this.peer === peer) this.answer(peer, { type: "outbound_result", requestId, result })
     })
-  }
-
-  private carryOut(action: JsonObject): JsonObject {
-    if (typeof action.chat_id !== "string") return { success: false, error: "no such chat" }
-    const chat = this.chat(action.chat_id)
-    const meta = isObject(action.metadata) ? action.metadata : {}
-    if (chat.scopeId !== null && (meta.scope_id !== chat.scopeId || meta.guild_id !== chat.scopeId)) {
-      this.violation(`${String(action.op)} to ${chat.id} does not carry its scope as scope_id and guild_id (O4, I2)`)
-    }
-    switch (action.op) {
-      case "typing":
-        chat.typing++
-        return { success: true }
-      case "edit": {
-        const shown = chat.byId(String(action.message_id))
-        if (shown === undefined) {
-          this.violation(`edit of ${String(action.message_id)}, which ${chat.id} never showed`)
-          return { success: false, error: "message to edit not found" }
-        }
-        shown.text = String(action.content)
-        shown.edits++
-        this.onShown?.(chat, shown)
-        return { success: true }
-      }
-      case "get_chat_info":
-        return { name: chat.id, type: "dm" }
-      case "react":
-        return { success: true }
-      default:
-        return this.show(chat, action, String(meta.idempotency_key))
-    }
-  }
-
-  private show(chat: ChatView, action: JsonObject, key: string): JsonObject {
-    const owner = this.chatOfKey.get(key)
-    if (owner !== undefined && owner !== chat.id) this.violation(`key ${key} is used in ${owner} and ${chat.id} (O5)`)
-    this.chatOfKey.set(key, chat.id)
-    const text = typeof action.content === "string" ? action.content : ""
-    const earlier = chat.byKeyOf(key)
-    if (earlier !== undefined) this.lastRepeat = performance.now()
-    if (earlier !== undefined && this.descriptor.supports_idempotency && earlier.first !== text) {
-      this.violation(`key ${key} is repeated with another text (O5)`)
-    }
-    const send = {
-      key,
-      text,
-      replyTo: typeof action.reply_to === "string" ? action.reply_to : null,
-      op: String(action.op)
-    }
-    const { fresh, shown } = chat.show(send, `s${++this.sequence}`, this.descriptor.supports_idempotency)
-    if (fresh) this.onShown?.(chat, shown)
-    return { success: true, message_id: shown.messageId }
   }
 
   private answer(peer: Peer, frame: JsonObject): void {
@@ -362,34 +306,10 @@ export class StrictConnector {
 
 /** A connector on a free port of the loopback; it and every socket end with the scope. */
 export const make = (options: ConnectorOptions = {}): Effect.Effect<StrictConnector, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.callback<{ readonly connector: StrictConnector; readonly close: () => Promise<void> }>((resume) => {
-      const connector = new StrictConnector(options)
-      const sockets = new Set<Duplex>()
-      const server = createServer((_, response) => response.writeHead(404).end())
-      const upgrades = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 16 * 1024 * 1024 })
-      server.on("connection", (socket) => {
-        sockets.add(socket)
-        socket.on("close", () => sockets.delete(socket))
-      })
-      server.on("upgrade", (request, socket, head) => {
-        const refusal = connector.admit(request)
-        if (refusal === null) {
-          return upgrades.handleUpgrade(request, socket, head, (accepted) => connector.accept(accepted))
-        }
-        connector.counts.refusedUpgrades++
-        socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
-      })
-      const close = () =>
-        new Promise<void>((done) => {
-          connector.close()
-          for (const socket of sockets) socket.destroy()
-          server.close(() => done())
-        })
-      server.listen(0, "127.0.0.1", () => {
-        connector.port = (server.address() as AddressInfo).port
-        resume(Effect.succeed({ connector, close }))
-      })
-    }),
-    ({ close }) => Effect.promise(close)
-  ).pipe(Effect.map(({ connector }) => connector))
+  Effect.suspend(() => {
+    const connector = new StrictConnector(options)
+    return Effect.map(ConnectorServer.listen(connector), (port) => {
+      connector.port = port
+      return connector
+    })
+  })

@@ -52,12 +52,17 @@ export type ServerMessage =
   | { readonly type: "messages"; readonly messages: ReadonlyArray<WireMessage>; readonly seen: number }
   /** Older messages of a chat; `more` = there are still older ones. */
   | {
-    readonly type: "history"
-    readonly chatId: string
-    readonly messages: ReadonlyArray<WireMessage>
-    readonly more: boolean
-  }
+      readonly type: "history"
+      readonly chatId: string
+      readonly messages: ReadonlyArray<WireMessage>
+      readonly more: boolean
+    }
   /** Somebody writes in this chat; holds for `milliseconds` unless said again. */
   | { readonly type: "typing"; readonly chatId: string; readonly milliseconds: number }
   /** The message `id` was not stored; `retryAfter` (milliseconds) = it may be sent again then. */
-  | { readonly type: "refused"; readonly id: string | null; readonly reason: WireRefusal; readonly retryAfter: number | null }
+  | {
+      readonly type: "refused"
+      readonly id: string | null
+      readonly reason: WireRefusal
+      readonly retryAfter: number | null
+    }

@@ -52,7 +52,8 @@ export const gateway: Migration = {
       created_at ${bigint} NOT NULL,
       updated_at ${bigint} NOT NULL
     )${options}`,
-    "CREATE INDEX outbox_open ON outbox (link, queue, seq) WHERE state IN ('preview', 'pending', 'sending', 'ambiguous')",
+    `CREATE INDEX outbox_open ON outbox (link, queue, seq)
+      WHERE state IN ('preview', 'pending', 'sending', 'ambiguous')`,
     "CREATE INDEX outbox_turn ON outbox (turn) WHERE turn IS NOT NULL",
     "CREATE INDEX outbox_state ON outbox (state, updated_at)",
 

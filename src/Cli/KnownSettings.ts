@@ -1,0 +1,33 @@
+/**
+ * Every setting that some room of this program reads, for `config check`, `config show` and the start, which refuses
+ * what does not decode before anything runs (`operations F11`).
+ */
+import { Effect } from "effect"
+import * as Access from "../Access/Access.ts"
+import { ConfigError, type ConfigProblem } from "../Config/ConfigError.ts"
+import { gatewaySettings } from "../Config/GatewaySettings.ts"
+import type { Setting } from "../Config/Setting.ts"
+import { Settings } from "../Config/Settings.ts"
+import { relaySettings } from "../Relay/RelaySettings.ts"
+
+/** `operations F8`. */
+export const platformNames: ReadonlyArray<string> = [
+  "telegram", "discord", "whatsapp", "whatsapp_cloud", "slack", "signal", "mattermost", "matrix", "homeassistant", "email",
+  "sms", "dingtalk", "api_server", "webhook", "msgraph_webhook", "feishu", "wecom", "wecom_callback", "weixin",
+  "bluebubbles", "qqbot", "yuanbao", "relay"
+]
+
+export const knownSettings: ReadonlyArray<Setting<unknown>> = [
+  ...gatewaySettings,
+  ...relaySettings,
+  Access.GatewayAllowedUsers,
+  Access.GatewayAllowAllUsers,
+  ...platformNames.flatMap((name) => Object.values(Access.settingsOf(name)))
+]
+
+/** Fails when something does not decode; gives what is ignored or replaced by a default. */
+export const decodeAll: Effect.Effect<ReadonlyArray<ConfigProblem>, ConfigError, Settings> = Effect.gen(function*() {
+  const problems = (yield* Settings).check(knownSettings)
+  const errors = problems.filter((problem) => problem.level === "error")
+  return errors.length > 0 ? yield* new ConfigError({ problems: errors }) : problems
+})

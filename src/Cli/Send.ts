@@ -1,0 +1,177 @@
+/**
+ * `send TARGET TEXT`: says something in a chat through the Outbox (`operations`, Commands; `delivery T1`). The running
+ * gateway of this home delivers it; without one, this process connects for as long as it takes.
+ */
+import { Clock, Duration, Effect, Layer, Schedule } from "effect"
+import { Argument, Command } from "effect/cli"
+import { SqlClient } from "effect/sql"
+import { Access } from "../Access/Access.ts"
+import { Settings } from "../Config/Settings.ts"
+import * as Reply from "../Delivery/Reply.ts"
+import { SendQueues } from "../Delivery/SendQueues.ts"
+import * as Targets from "../Delivery/Targets.ts"
+import { Home, paths } from "../Operations/Home.ts"
+import { HomeLock } from "../Operations/HomeLock.ts"
+import { Registry } from "../Platforms/Registry.ts"
+import { Supervisor } from "../Platforms/Supervisor.ts"
+import * as IntakeLive from "../Session/IntakeLive.ts"
+import { Lanes } from "../Session/Lanes.ts"
+import { Installation } from "../Storage/Installation.ts"
+import { Journal } from "../Storage/Journal.ts"
+import { Outbox, type OutboxRow, stored } from "../Storage/Outbox.ts"
+import { CommandFailed, exitCode } from "./Exit.ts"
+import * as Globals from "./Globals.ts"
+import { platformNames } from "./KnownSettings.ts"
+import * as Links from "./Links.ts"
+import { Listener } from "./Listener.ts"
+import * as Output from "./Output.ts"
+import * as Server from "./Server.ts"
+import * as Status from "./Status.ts"
+import * as Storage from "./Storage.ts"
+
+const patience = "60 seconds"
+const lookEvery = "200 millis"
+/** Other rows of the same chats may be on their way when ours has left. */
+const flushTimeout = Duration.seconds(5)
+
+interface Destination {
+  readonly link: Links.LinkName
+  readonly chatId: string
+  readonly threadId: string | null
+}
+
+const misuse = (message: string) => new CommandFailed({ code: exitCode.misuse, message })
+
+/** Which link a target string means, or why none. */
+const destination = (target: string, links: ReadonlyArray<Links.LinkName>): Destination | CommandFailed => {
+  const names = links.map(({ name }) => name)
+  const here = names.length === 0 ? "no platform is configured here" : `here: ${names.join(", ")}`
+  const parsed = Targets.parse(target, new Set([...platformNames, ...names]))
+  if (parsed.platform === "local") return misuse(`"${target}" names no platform; write PLATFORM:CHAT, ${here}`)
+  const link = links.find(({ name }) => name === parsed.platform)
+  if (link === undefined) {
+    return new CommandFailed({ code: exitCode.defect, message: `no adapter is configured for ${parsed.platform}; ${here}` })
+  }
+  if (parsed.chatId === null) return misuse(`"${target}" names no chat; write ${parsed.platform}:CHAT`)
+  return { link, chatId: parsed.chatId, threadId: parsed.threadId }
+}
+
+/** Durably owed when it returns. */
+const owe = Effect.fnUntraced(function*({ chatId, link, threadId }: Destination, text: string) {
+  const journal = yield* Journal
+  const target = { platform: link.platform, chatId, chatType: "dm", threadId, scopeId: null }
+  const rows = Reply.rows({
+    installation: (yield* Installation).id,
+    cause: `send:${crypto.randomUUID()}`,
+    link: link.link,
+    target,
+    sessionKey: null,
+    kind: "scheduled",
+    text,
+    replyTo: null,
+    notify: true,
+    capabilities: Reply.assumedCapabilities,
+    at: yield* Clock.currentTimeMillis
+  })
+  yield* journal.commit(rows.map(stored)).pipe(
+    Effect.mapError(({ message }) => new CommandFailed({ code: exitCode.defect, message: `not stored: ${message}` }))
+  )
+  return rows
+})
+
+const isOver = ({ state }: OutboxRow): boolean => state === "sent" || state === "dead" || state === "held" || state === "superseded"
+
+const errorOf = Effect.fnUntraced(function*(key: string) {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ readonly error: string | null }>`SELECT error FROM outbox WHERE key = ${key}`
+  return row?.error ?? "it was given up"
+})
+
+/** Until every row has come to its end, or for a minute; then says how it went. */
+const outcome = Effect.fnUntraced(function*(rows: ReadonlyArray<OutboxRow>) {
+  const outbox = yield* Outbox
+  const look = Effect.map(
+    Effect.forEach(rows, ({ key }) => outbox.find(key)),
+    (found) => found.filter((row) => row !== null)
+  )
+  yield* Effect.timeoutOption(
+    Effect.repeat(look, { until: (found) => found.every(isOver), schedule: Schedule.spaced(lookEvery) }),
+    patience
+  )
+  const found = yield* look
+  const failed = found.find(({ state }) => state === "dead" || state === "superseded")
+  if (failed !== undefined) {
+    const why = failed.state === "dead" ? yield* errorOf(failed.key) : "it was dropped"
+    return yield* new CommandFailed({ code: exitCode.defect, message: `not sent: ${why} (${failed.key})` })
+  }
+  const open = found.find(({ state }) => state !== "sent")
+  if (open === undefined) return yield* Output.line("sent")
+  yield* Output.line(open.key)
+  return yield* new CommandFailed({
+    code: exitCode.temporary,
+    message: open.state === "held" ? "held: it may have been shown; outbox retry or outbox drop ends it" : "stored, and still waiting to be sent"
+  })
+})
+
+const tables = Layer.mergeAll(Journal.layer, Outbox.layer, Installation.layer)
+
+const throughGateway = (to: Destination, text: string) =>
+  Effect.flatMap(owe(to, text), outcome).pipe(
+    Effect.provide(tables),
+    Effect.provide(Storage.shared("created"))
+  )
+
+/** What comes in while this process is connected is stored; it runs when the gateway starts. */
+const noTurns = Layer.succeed(Lanes, {
+  ring: () => {},
+  interrupt: () => Effect.succeed(false),
+  drain: () => Effect.succeed(0),
+  stopAll: Effect.void,
+  oldestWaiting: () => null,
+  view: () => ({ resident: 0, running: 0, queued: 0 })
+})
+
+const byOurselves = (plan: Links.Plan, to: Destination, text: string) =>
+  Effect.flatMap(Server.makeSecret, (secret) => {
+    const registry = Layer.unwrap(Effect.map(Listener, ({ ownUrl }) =>
+      Registry.layer(plan.registrations({ url: ownUrl, secret }))))
+    const connected = Supervisor.layer.pipe(
+      Layer.provide(registry),
+      Layer.provide(IntakeLive.layer),
+      Layer.provide(noTurns),
+      Layer.provide(Access.layer),
+      Layer.provide(Server.routes(plan, secret)),
+      Layer.provide(Server.Readiness.layer),
+      Layer.provide(Listener.layer({ host: "127.0.0.1", port: 0 }))
+    )
+    return Effect.gen(function*() {
+      const queues = yield* SendQueues
+      const rows = yield* owe(to, text)
+      yield* Layer.build(connected)
+      yield* Effect.ensuring(outcome(rows), Effect.ignore(queues.flush(flushTimeout)))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(SendQueues.layer),
+      Effect.provide(tables),
+      Effect.provide(Server.database),
+      Effect.provide(HomeLock.layer),
+      Effect.provide(Home.layer)
+    )
+  })
+
+const send = Effect.fnUntraced(function*({ target, text }: { readonly target: string; readonly text: string }) {
+  if (text.trim() === "") return yield* misuse("there is no text to send")
+  const { running, state } = Status.find(paths((yield* Settings).home))
+  const plan = yield* Links.plan
+  // The gateway may have been started with other variables than this command.
+  const to = destination(target, running ? state?.links ?? plan.names : plan.names)
+  if (to instanceof CommandFailed) return yield* to
+  yield* running ? throughGateway(to, text) : byOurselves(plan, to, text)
+}, Effect.provide(Globals.oneShot))
+
+export const sendCommand = Command.make("send", {
+  target: Argument.String("target").pipe(Argument.withDescription("PLATFORM:CHAT or PLATFORM:CHAT:THREAD")),
+  text: Argument.String("text").pipe(Argument.withDescription("What to say"))
+}, send).pipe(
+  Command.withDescription("Send a message; exit 0 sent, 75 still waiting (its key is printed), 1 given up")
+)

@@ -1,0 +1,125 @@
+/**
+ * The gateway as a program: one HTTP listener, the local connector behind it, the configured links and the core, put
+ * together in the order of `operations B1`. It only puts together.
+ */
+import { randomBytes } from "node:crypto"
+import { NodeFileSystem } from "@effect/platform-node"
+import { Context, Deferred, Effect, Layer, Redacted, type Scope } from "effect"
+import { HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { AdminKey, HttpHost, HttpPort, Storage } from "../Config/GatewaySettings.ts"
+import { registerSecret } from "../Config/Redact.ts"
+import { Settings } from "../Config/Settings.ts"
+import { LocalConnector } from "../Connector/LocalConnector.ts"
+import * as WebChat from "../Connector/WebChat.ts"
+import { Gateway } from "../Gateway.ts"
+import { AdminGate } from "../Operations/AdminGate.ts"
+import { Health } from "../Operations/Health.ts"
+import { Home, paths } from "../Operations/Home.ts"
+import { HomeLock } from "../Operations/HomeLock.ts"
+import * as Metrics from "../Operations/Metrics.ts"
+import { StateFile } from "../Operations/StateFile.ts"
+import { Registry } from "../Platforms/Registry.ts"
+import { Database } from "../Storage/Database.ts"
+import type { ChosenAgent } from "./Agents.ts"
+import type { Plan } from "./Links.ts"
+import { Listener } from "./Listener.ts"
+
+/** The database that the settings name. */
+export const database = Layer.unwrap(Effect.gen(function*() {
+  const settings = yield* Settings
+  const choice = yield* settings.get(Storage)
+  return Database.layer({
+    storage: choice._tag === "postgres" ? { url: choice.url } : choice._tag,
+    filename: paths(settings.home).database
+  })
+}))
+
+export const listener = Layer.unwrap(Effect.gen(function*() {
+  const settings = yield* Settings
+  return Listener.layer({ host: yield* settings.get(HttpHost), port: yield* settings.get(HttpPort) })
+}))
+
+/** Shared by the local connector and its link; made anew at every start and known to nobody else. */
+export const makeSecret: Effect.Effect<Redacted.Redacted> = Effect.sync(() => {
+  const secret = randomBytes(32).toString("hex")
+  registerSecret(secret)
+  return Redacted.make(secret)
+})
+
+/** What `/ready` says before there is a gateway to ask. */
+export class Readiness extends Context.Service<Readiness, {
+  readonly health: Health["Service"]
+  readonly arrived: (health: Health["Service"]) => Effect.Effect<void>
+}>()("Cli/Readiness") {
+  static readonly layer = Layer.effect(
+    Readiness,
+    Effect.map(Deferred.make<Health["Service"]>(), (gateway) => ({
+      health: {
+        reasons: Effect.suspend(() =>
+          Deferred.isDoneUnsafe(gateway)
+            ? Effect.flatMap(Deferred.await(gateway), ({ reasons }) => reasons)
+            : Effect.succeed(["starting"])
+        ),
+        status: Effect.flatMap(Deferred.await(gateway), ({ status }) => status)
+      },
+      arrived: (health) => Effect.asVoid(Deferred.succeed(gateway, health))
+    }))
+  )
+}
+
+const adminGate = Layer.unwrap(Effect.gen(function*() {
+  const key = yield* (yield* Settings).get(AdminKey)
+  return AdminGate.layer({ key, host: (yield* Listener).host })
+}))
+
+type Response = HttpServerResponse.HttpServerResponse
+type RequestServices = HttpServerRequest.HttpServerRequest | Scope.Scope
+
+/** Puts the routes on the listener. From here on the local connector can be dialled. */
+export const routes = (plan: Plan, secret: Redacted.Redacted) => {
+  const common = Layer.mergeAll(Health.routes, Metrics.layer)
+  const chat = Layer.mergeAll(WebChat.routes, AdminGate.routes).pipe(
+    Layer.provide(adminGate),
+    Layer.provide(LocalConnector.layer({ secret })),
+    Layer.provide(NodeFileSystem.layer)
+  )
+  const answer = <E, R>(app: Effect.Effect<Effect.Effect<Response, unknown, RequestServices | Health>, E, R>) =>
+    Layer.effectDiscard(Effect.gen(function*() {
+      const { health } = yield* Readiness
+      const { answer } = yield* Listener
+      answer(Effect.provideService(yield* app, Health, health))
+    }))
+  return plan.isConnectorOn
+    ? answer(HttpRouter.toHttpEffect(Layer.mergeAll(common, chat)))
+    : answer(HttpRouter.toHttpEffect(common))
+}
+
+/** Over `Settings` and `Log`; everything of the gateway is running when it is built. */
+export const layer = (plan: Plan, agent: ChosenAgent) =>
+  Layer.unwrap(Effect.map(makeSecret, (secret) => {
+    const registry = Layer.unwrap(Effect.map(Listener, ({ ownUrl }) =>
+      Registry.layer(plan.registrations({ url: ownUrl, secret }))))
+    const arrived = Layer.effectDiscard(Effect.gen(function*() {
+      yield* (yield* Readiness).arrived(yield* Health)
+      const { url } = yield* Listener
+      yield* (yield* StateFile).follow({
+        url,
+        isChatOn: plan.isConnectorOn,
+        agent: agent.name,
+        storage: (yield* Database).describe,
+        links: plan.names
+      })
+    }))
+    return arrived.pipe(
+      Layer.provideMerge(Gateway.layerCore),
+      Layer.provide(registry),
+      Layer.provide(agent.layer),
+      Layer.provide(routes(plan, secret)),
+      Layer.provide(Readiness.layer),
+      Layer.provideMerge(database),
+      Layer.provideMerge(listener),
+      Layer.provide(StateFile.layer),
+      Layer.provide(HomeLock.layer),
+      Layer.provideMerge(Home.layer)
+    )
+  }))

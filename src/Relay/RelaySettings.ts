@@ -1,0 +1,52 @@
+/**
+ * The settings of the relay link (`relay` Configuration). Declared here, resolved by `Settings`; what is not read by
+ * this room yet is not declared.
+ */
+import * as Setting from "../Config/Setting.ts"
+
+export const RelayUrl = Setting.make({
+  key: "relay_url",
+  env: "GATEWAY_RELAY_URL",
+  kind: Setting.optionalText,
+  default: null,
+  description: "base URL of the connector; set = the relay is on"
+})
+
+export const RelayPlatform = Setting.make({
+  env: "GATEWAY_RELAY_PLATFORM",
+  kind: Setting.text,
+  default: "relay",
+  description: "the platform this gateway fronts, as told to the connector"
+})
+
+export const RelayBotId = Setting.make({
+  env: "GATEWAY_RELAY_BOT_ID",
+  kind: Setting.text,
+  default: "",
+  description: "the bot this gateway fronts, as told to the connector"
+})
+
+export const RelayId = Setting.make({
+  key: "relay_id",
+  env: "GATEWAY_RELAY_ID",
+  kind: Setting.optionalText,
+  default: null,
+  description: "this gateway's id at the connector; signs the upgrade together with the secret"
+})
+
+export const RelaySecret = Setting.make({
+  key: "relay_secret",
+  env: "GATEWAY_RELAY_SECRET",
+  kind: Setting.secret,
+  default: null,
+  description: "the secret that signs the upgrade"
+})
+
+/** For `check`, `config show` and the search for unknown keys. */
+export const relaySettings: ReadonlyArray<Setting.Setting<unknown>> = [
+  RelayUrl,
+  RelayPlatform,
+  RelayBotId,
+  RelayId,
+  RelaySecret
+]

@@ -1,0 +1,361 @@
+/** Requests and their answers on a test clock and a fake wire, through the adapter as Delivery sees it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, SubscriptionRef } from "effect"
+import { TestClock } from "effect/testing"
+import type { Target } from "../../src/Delivery/Outlet.ts"
+import { contentHash } from "../../src/Delivery/IdempotencyKey.ts"
+import * as RelayAdapter from "../../src/Relay/RelayAdapter.ts"
+import * as WebSocketTransport from "../../src/Relay/WebSocketTransport.ts"
+import { descriptorLine, FakeConnector, inboundLine, refusal, resultLine } from "./FakeConnector.ts"
+import { IntakeDouble } from "./IntakeDouble.ts"
+
+const settle = Effect.repeat(Effect.yieldNow, { times: 60 })
+const target: Target = { platform: "discord", chatId: "chat", chatType: "dm", threadId: null, scopeId: null }
+
+const open = Effect.fnUntraced(function* (prepare: (connector: FakeConnector) => void = () => {}) {
+  const connector = new FakeConnector()
+  prepare(connector)
+  const intake = new IntakeDouble()
+  const adapter = yield* RelayAdapter.make({
+    url: "http://connector.example",
+    platform: "discord",
+    botId: "bot",
+    id: null,
+    secret: null,
+    streamingDefault: true
+  }).pipe(Effect.provide([connector.layer, intake.layer]))
+  yield* settle
+  return { connector, intake, adapter, outlet: adapter.outlet }
+})
+
+const openTransport = Effect.fnUntraced(function* (greeting: string = descriptorLine()) {
+  const connector = new FakeConnector()
+  connector.greeting = [greeting]
+  const transport = yield* WebSocketTransport.make({
+    url: "http://c",
+    platform: "discord",
+    botId: "",
+    id: null,
+    secret: null,
+    link: "relay:"
+  }).pipe(Effect.provide([connector.layer, new IntakeDouble().layer]))
+  yield* settle
+  return { connector, transport }
+})
+
+const say = (text: string, more: { key?: string; notify?: boolean; target?: Target; replyTo?: string } = {}) => ({
+  key: more.key ?? `key-${text}`,
+  target: more.target ?? target,
+  text,
+  replyTo: more.replyTo ?? null,
+  notify: more.notify ?? true
+})
+
+describe("a send", () => {
+  it.effect("carries key, thread, scope and anchor, and gives the platform's id", () =>
+    Effect.gen(function* () {
+      const { connector, outlet } = yield* open()
+      const sending = yield* Effect.forkChild(
+        outlet.send(
+          say("hi", {
+            target: { ...target, threadId: "th", scopeId: "guild" },
+            replyTo: "m1"
+          })
+        )
+      )
+      yield* settle
+      const [frame] = connector.wire.ofType("outbound")
+      assert.match(frame!.requestId!, /^[0-9a-f]{32}$/)
+      assert.deepStrictEqual(frame!.action, {
+        op: "send",
+        chat_id: "chat",
+        content: "hi",
+        reply_to: "m1",
+        metadata: { idempotency_key: "key-hi", notify: true, thread_id: "th", scope_id: "guild", guild_id: "guild" }
+      })
+      connector.wire.send(resultLine(frame!.requestId!, { success: true, message_id: "m2" }))
+      assert.deepStrictEqual(yield* Fiber.join(sending), { messageId: "m2" })
+    })
+  )
+
+  it.effect("finds the scope of its chat in what came in, unless the caller knows it", () =>
+    Effect.gen(function* () {
+      const { connector, outlet } = yield* open()
+      connector.wire.send(
+        inboundLine("b", "in", { guild_id: "old-name" }),
+        inboundLine("b2", "in2", { chat_id: "other", scope_id: "s", guild_id: "g" })
+      )
+      yield* settle
+      yield* Effect.forkChild(outlet.send(say("one")))
+      yield* Effect.forkChild(outlet.send(say("two", { target: { ...target, chatId: "other" } })))
+      yield* Effect.forkChild(outlet.send(say("three", { target: { ...target, scopeId: "known" } })))
+      yield* Effect.forkChild(outlet.typing({ ...target, chatId: "third" }))
+      yield* settle
+      assert.deepStrictEqual(
+        connector.wire.ofType("outbound").map(({ action }) => [action?.metadata?.scope_id, action?.metadata?.guild_id]),
+        [
+          ["old-name", "old-name"],
+          ["s", "s"],
+          ["known", "known"],
+          [undefined, undefined]
+        ]
+      )
+    })
+  )
+
+  it.effect("fails as the connector's words say", () =>
+    Effect.gen(function* () {
+      const { connector, outlet } = yield* open()
+      const answers: ReadonlyArray<readonly [unknown, string]> = [
+        [{ success: false, error: "Too Many Requests: retry after 5" }, "rate_limited"],
+        [{ success: false, error: "Forbidden: bot was blocked" }, "forbidden"],
+        [{ success: false, error: "message is too long" }, "too_long"],
+        [{ success: false }, "unknown"],
+        [{ success: false, error: null }, "unknown"],
+        [{ success: "yes" }, "ambiguous"],
+        [{}, "ambiguous"],
+        [null, "ambiguous"],
+        [[], "ambiguous"],
+        ["ok", "ambiguous"],
+        [{ success: true, message_id: 5 }, "ambiguous"]
+      ]
+      for (const [result, kind] of answers) {
+        const sending = yield* Effect.forkChild(Effect.flip(outlet.send(say("x"))))
+        yield* settle
+        connector.wire.send(resultLine(connector.wire.ofType("outbound").at(-1)!.requestId!, result))
+        assert.strictEqual((yield* Fiber.join(sending)).kind, kind, JSON.stringify(result))
+      }
+      const gone = yield* Effect.forkChild(Effect.flip(outlet.send(say("x"))))
+      yield* settle
+      connector.wire.send(
+        resultLine(connector.wire.ofType("outbound").at(-1)!.requestId!, { success: false, error: "chat not found" })
+      )
+      const error = yield* Fiber.join(gone)
+      assert.deepStrictEqual([error.kind, error.reach], ["not_found", "chat"])
+    })
+  )
+
+  it.effect("is transient while the link is down, ambiguous when it had left", () =>
+    Effect.gen(function* () {
+      const { connector, outlet } = yield* open()
+      const sending = yield* Effect.forkChild(Effect.flip(outlet.send(say("x"))))
+      yield* settle
+      connector.refuse = () => refusal("Unreachable")
+      connector.wire.end(1006)
+      yield* settle
+      assert.strictEqual(sending.pollUnsafe() === undefined, false, "at once, without waiting for its limit")
+      assert.strictEqual((yield* Fiber.join(sending)).kind, "ambiguous")
+      assert.isFalse(outlet.isUp())
+      assert.strictEqual((yield* Effect.flip(outlet.send(say("y")))).kind, "transient")
+      const up = yield* Effect.forkChild(outlet.awaitUp)
+      connector.refuse = () => null
+      yield* TestClock.adjust("1 minute")
+      yield* settle
+      yield* Fiber.join(up)
+      assert.isTrue(outlet.isUp())
+    })
+  )
+
+  it.effect("is ambiguous after 30 s without an answer; a late answer is dropped", () =>
+    Effect.gen(function* () {
+      const { connector, outlet } = yield* open()
+      const first = yield* Effect.forkChild(Effect.flip(outlet.send(say("x"))))
+      yield* settle
+      yield* TestClock.adjust("29 seconds")
+      yield* settle
+      const second = yield* Effect.forkChild(Effect.flip(outlet.send(say("y"))))
+      yield* settle
+      assert.isUndefined(first.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(first)).kind, "ambiguous")
+      assert.isUndefined(second.pollUnsafe())
+      const [late] = connector.wire.ofType("outbound")
+      connector.wire.send(resultLine(late!.requestId!, { success: true }), resultLine("never asked", { success: true }))
+      yield* TestClock.adjust("29 seconds")
+      assert.strictEqual((yield* Fiber.join(second)).kind, "ambiguous")
+      assert.isTrue(outlet.isUp())
+    })
+  )
+})
+
+describe("an edit", () => {
+  it.effect("has a key that tells its text, and is not sent where the platform cannot edit", () =>
+    Effect.gen(function* () {
+      const { connector, outlet } = yield* open()
+      for (const key of ["k", `k:${contentHash("new")}`]) {
+        yield* Effect.forkChild(outlet.edit({ key, target, messageId: "m", text: "new", final: true }))
+      }
+      yield* settle
+      for (const { action } of connector.wire.ofType("outbound")) {
+        assert.strictEqual(action?.metadata?.idempotency_key, `k:${contentHash("new")}`)
+      }
+      connector.wire.send(descriptorLine({ supports_edit: false }))
+      yield* settle
+      const error = yield* Effect.flip(outlet.edit({ key: "k", target, messageId: "m", text: "new", final: true }))
+      assert.strictEqual(error.kind, "unsupported")
+      assert.strictEqual(connector.wire.ofType("outbound").length, 2)
+    })
+  )
+})
+
+describe("an operation that the connector does not list", () => {
+  it.effect("is never sent", () =>
+    Effect.gen(function* () {
+      const { connector, outlet } = yield* open(
+        (connector) => (connector.greeting = [descriptorLine({ supported_ops: ["send"] })])
+      )
+      assert.strictEqual((yield* Effect.flip(outlet.typing(target))).kind, "unsupported")
+      assert.isFalse(outlet.capabilities(target).edit)
+      assert.deepStrictEqual(connector.wire.ofType("outbound"), [])
+    })
+  )
+
+  it.effect("is not asked: a chat's info has its defaults", () =>
+    Effect.gen(function* () {
+      const { connector, transport } = yield* openTransport()
+      assert.deepStrictEqual(yield* transport.chatInfo("discord", "c"), { name: "c", type: "dm" })
+      connector.wire.send(descriptorLine({ supported_ops: ["get_chat_info"] }))
+      yield* settle
+      const asking = yield* Effect.forkChild(transport.chatInfo("discord", "c"))
+      yield* settle
+      connector.wire.send(
+        resultLine(connector.wire.ofType("outbound")[0]!.requestId!, { chat_info: { name: "N", type: "group" } })
+      )
+      assert.deepStrictEqual(yield* Fiber.join(asking), { name: "N", type: "group" })
+      yield* transport.interrupt("agent:main:discord:dm:c", null)
+      yield* settle
+      assert.deepStrictEqual(connector.wire.ofType("interrupt"), [
+        { type: "interrupt", session_key: "agent:main:discord:dm:c", reason: null }
+      ])
+    })
+  )
+})
+
+describe("capabilities", () => {
+  it.effect("follow the descriptor of the chat's platform", () =>
+    Effect.gen(function* () {
+      const { connector, outlet } = yield* open((connector) => (connector.greeting = []))
+      assert.strictEqual(outlet.capabilities(target).settle, "mark")
+      connector.wire.send(
+        descriptorLine(),
+        descriptorLine({
+          platform: "slack",
+          max_message_length: 0,
+          len_unit: "chars",
+          supports_idempotency: false,
+          supports_edit: false
+        })
+      )
+      yield* settle
+      assert.deepStrictEqual(outlet.capabilities(target), {
+        maxLength: 2000,
+        lengthUnit: "utf16",
+        dialect: "discord",
+        edit: true,
+        typing: true,
+        streaming: true,
+        settle: "key"
+      })
+      assert.deepStrictEqual(outlet.capabilities({ ...target, platform: "slack" }), {
+        maxLength: 4096,
+        lengthUnit: "chars",
+        dialect: "discord",
+        edit: false,
+        typing: true,
+        streaming: false,
+        settle: "mark"
+      })
+      assert.strictEqual(outlet.link, "relay:bot")
+      assert.strictEqual(outlet.settle(), "key")
+    })
+  )
+})
+
+describe("many requests", () => {
+  it.effect("that are made in one turn leave in few messages", () =>
+    Effect.gen(function* () {
+      const { connector, outlet } = yield* open()
+      const before = connector.wire.messages.length
+      for (let n = 0; n < 100; n++) yield* Effect.forkChild(outlet.send(say(`t${n}`)), { startImmediately: true })
+      yield* settle
+      assert.strictEqual(connector.wire.ofType("outbound").length, 100)
+      assert.isAtMost(connector.wire.messages.length - before, 2)
+    })
+  )
+
+  it.effect("are at most 256 in flight; the rest waits, finals first", () =>
+    Effect.gen(function* () {
+      const { connector, outlet } = yield* open()
+      const texts = () => connector.wire.ofType("outbound").map(({ action }) => action?.content ?? action?.op)
+      for (let n = 0; n < 256; n++) yield* Effect.forkChild(outlet.send(say(`t${n}`)))
+      yield* settle
+      yield* Effect.forkChild(outlet.typing(target))
+      const given = yield* Effect.forkChild(
+        outlet.edit({ key: "k", target, messageId: "m", text: "given up", final: false })
+      )
+      yield* Effect.forkChild(outlet.edit({ key: "k", target, messageId: "m", text: "edit", final: false }))
+      yield* Effect.forkChild(outlet.send(say("interim", { notify: false })))
+      yield* Effect.forkChild(outlet.send(say("final one")))
+      yield* Effect.forkChild(outlet.send(say("final two")))
+      yield* settle
+      assert.strictEqual(texts().length, 256)
+      yield* Fiber.interrupt(given)
+      const ids = connector.wire.ofType("outbound").map(({ requestId }) => requestId!)
+      assert.strictEqual(new Set(ids).size, 256)
+      for (let n = 0; n < 5; n++) {
+        connector.wire.send(resultLine(ids[n]!, { success: true }))
+        yield* settle
+      }
+      assert.deepStrictEqual(texts().slice(256), ["final one", "final two", "interim", "edit", "typing"])
+    })
+  )
+
+  it.effect("all fail at once when the connection ends, also those that wait", () =>
+    Effect.gen(function* () {
+      const { connector, outlet } = yield* open()
+      const fibers = []
+      for (let n = 0; n < 300; n++) fibers.push(yield* Effect.forkChild(Effect.flip(outlet.send(say(`t${n}`)))))
+      yield* settle
+      connector.wire.end(1006)
+      yield* settle
+      const kinds = []
+      for (const fiber of fibers) {
+        assert.isDefined(fiber.pollUnsafe())
+        kinds.push((yield* Fiber.join(fiber)).kind)
+      }
+      assert.strictEqual(kinds.filter((kind) => kind === "ambiguous").length, 256)
+      assert.strictEqual(kinds.filter((kind) => kind === "transient").length, 44)
+    })
+  )
+})
+
+describe("the adapter", () => {
+  it.effect("shows what its link is doing", () =>
+    Effect.gen(function* () {
+      const { adapter, connector } = yield* open()
+      const state = () => SubscriptionRef.getUnsafe(adapter.state)
+      assert.strictEqual(state().status, "connected")
+      connector.wire.end(4401)
+      yield* settle
+      assert.deepInclude(state(), { status: "fatal", detail: "auth_revoked" })
+    })
+  )
+
+  it.effect("refuses a URL that cannot be dialled", () =>
+    Effect.gen(function* () {
+      for (const url of ["", "connector.example", "ftp://x", "https://x#y"]) {
+        const error = yield* Effect.flip(
+          RelayAdapter.make({
+            url,
+            platform: "relay",
+            botId: "",
+            id: null,
+            secret: null,
+            streamingDefault: false
+          }).pipe(Effect.provide([new FakeConnector().layer, new IntakeDouble().layer]))
+        )
+        assert.deepStrictEqual([error.code, error.retryable], ["bad_configuration", false], url)
+      }
+    })
+  )
+})
