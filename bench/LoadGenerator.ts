@@ -143,7 +143,7 @@ const flood = (order: Extract<Order, { order: "flood" }>): void => {
   })
 }
 
-process.on("message", (order: Order) => order.order === "turns" ? turns(order) : flood(order))
+process.on("message", (order: Order) => (order.order === "turns" ? turns(order) : flood(order)))
 process.once("disconnect", () => process.exit(0))
 
 const server = createServer((_, response) => response.writeHead(404).end())

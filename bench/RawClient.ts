@@ -5,7 +5,10 @@
 import { WebSocket } from "ws"
 
 const url = process.argv[2] ?? ""
-const socket = new WebSocket(`${url.replace(/^http/, "ws")}/relay`, { perMessageDeflate: false, skipUTF8Validation: true })
+const socket = new WebSocket(`${url.replace(/^http/, "ws")}/relay`, {
+  perMessageDeflate: false,
+  skipUTF8Validation: true
+})
 
 interface Frame {
   readonly type: string
@@ -38,7 +41,9 @@ const line = (text: string): void => {
     began = performance.now()
   } else if (frame.type === "counted") {
     counting = false
-    socket.send(`${JSON.stringify({ type: "counted", messages: counted, seconds: (performance.now() - began) / 1000 })}\n`)
+    socket.send(
+      `${JSON.stringify({ type: "counted", messages: counted, seconds: (performance.now() - began) / 1000 })}\n`
+    )
   }
 }
 

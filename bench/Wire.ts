@@ -37,20 +37,18 @@ export const inboundLine = (chat: string, n: number, text: string): string => {
   return missing <= 0 ? line("") : line(`${" lorem ipsum dolor sit amet".repeat(5).slice(0, missing)}`)
 }
 
-export const descriptorLine = `${
-  JSON.stringify({
-    type: "descriptor",
-    descriptor: {
-      contract_version: 1,
-      platform: "relay",
-      label: "Benchmark",
-      max_message_length: 4096,
-      supports_draft_streaming: false,
-      supports_edit: true,
-      supports_threads: false,
-      markdown_dialect: "plain",
-      len_unit: "chars",
-      supports_idempotency: true
-    }
-  })
-}\n`
+export const descriptorLine = `${JSON.stringify({
+  type: "descriptor",
+  descriptor: {
+    contract_version: 1,
+    platform: "relay",
+    label: "Benchmark",
+    max_message_length: 4096,
+    supports_draft_streaming: false,
+    supports_edit: true,
+    supports_threads: false,
+    markdown_dialect: "plain",
+    len_unit: "chars",
+    supports_idempotency: true
+  }
+})}\n`

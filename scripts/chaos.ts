@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- --kills N --seed S [--storage sqlite|postgres|both] [--settle key|mark|both] [--verbs kill,cutSocket]`:
+ * `npm run chaos -- --kills N --seed S [--storage sqlite|postgres|both] [--settle key|mark|both] [--verbs kill,freeze]`:
  * kills the built gateway again and again under load and counts what its chats show. Prints one line and one JSON object
  * per run; exits 1 when anything was lost, doubled, out of order, or against the contract, 2 for a wrong command line.
  */
@@ -9,8 +9,10 @@ import * as Campaign from "../test/chaos/Campaign.ts"
 import * as Chaos from "../test/chaos/Chaos.ts"
 
 const usage = (problem: string): never => {
-  process.stderr.write(`${problem}\nusage: chaos [--kills N] [--seed S] [--storage sqlite|postgres|both] ` +
-    `[--settle key|mark|both] [--verbs ${Chaos.verbs.join(",")}] [--chats N] [--think MS] [--quiet]\n`)
+  process.stderr.write(
+    `${problem}\nusage: chaos [--kills N] [--seed S] [--storage sqlite|postgres|both] ` +
+      `[--settle key|mark|both] [--verbs ${Chaos.verbs.join(",")}] [--chats N] [--think MS] [--quiet]\n`
+  )
   process.exit(2)
 }
 
@@ -36,8 +38,9 @@ const choices = <A extends string>(name: "storage" | "settle", all: ReadonlyArra
   return one === undefined ? usage(`--${name} wants ${all.join(", ")} or both`) : [one]
 }
 
-const verbs = values.verbs.split(",").map((name) =>
-  Chaos.verbs.find((verb) => verb === name) ?? usage(`unknown verb ${name}`))
+const verbs = values.verbs
+  .split(",")
+  .map((name) => Chaos.verbs.find((verb) => verb === name) ?? usage(`unknown verb ${name}`))
 
 const progress = (cycle: number, load: { readonly sent: number; readonly unanswered: number }) => {
   if (!values.quiet && cycle % 10 === 0) {
@@ -45,7 +48,7 @@ const progress = (cycle: number, load: { readonly sent: number; readonly unanswe
   }
 }
 
-const program = Effect.gen(function*() {
+const program = Effect.gen(function* () {
   let ok = true
   for (const storage of choices("storage", ["sqlite", "postgres"] as const)) {
     for (const settle of choices("settle", ["key", "mark"] as const)) {
@@ -66,10 +69,16 @@ const program = Effect.gen(function*() {
   return ok
 })
 
-process.exit(await Effect.runPromise(program.pipe(
-  Effect.map((ok) => ok ? 0 : 1),
-  Effect.catch((error) => Effect.sync(() => {
-    process.stderr.write(`${error.message}\n`)
-    return 1
-  }))
-)))
+process.exit(
+  await Effect.runPromise(
+    program.pipe(
+      Effect.map((ok) => (ok ? 0 : 1)),
+      Effect.catch((error) =>
+        Effect.sync(() => {
+          process.stderr.write(`${error.message}\n`)
+          return 1
+        })
+      )
+    )
+  )
+)

@@ -118,7 +118,7 @@ const obey = (turn: AgentTurn): Effect.Effect<AgentRun, AgentError> => {
       return rest === "crash"
         ? Effect.die(new Error("the echo agent was asked to crash"))
         : Effect.fail(new AgentError({
-          category: categories[rest] ?? "provider",
+          category: Object.hasOwn(categories, rest) ? categories[rest]! : "provider",
           message: `the echo agent was asked to fail: ${rest}`,
           retryable: rest !== "auth"
         }))

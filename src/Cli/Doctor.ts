@@ -5,7 +5,7 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { NodeFileSystem } from "@effect/platform-node"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Effect, Layer, Result } from "effect"
 import { Command } from "effect/cli"
 import { HttpHost, HttpPort, Storage } from "../Config/GatewaySettings.ts"

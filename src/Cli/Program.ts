@@ -2,7 +2,7 @@
  * The command line as a tree of commands, and the one place where a command's end becomes the end of the process
  * (`operations`, Commands and the exit table).
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Exit, Layer, Logger } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { redact } from "../Config/Redact.ts"

@@ -3,7 +3,7 @@
  * together in the order of `operations B1`. It only puts together.
  */
 import { randomBytes } from "node:crypto"
-import { NodeFileSystem } from "@effect/platform-node"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, Deferred, Effect, Layer, Redacted, type Scope } from "effect"
 import { HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { AdminKey, HttpHost, HttpPort, Storage } from "../Config/GatewaySettings.ts"

@@ -9,7 +9,7 @@ import * as Reply from "../Delivery/Reply.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { type Notice, Turns } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
-import { ended, type InboxRow, refused, waiting } from "../Storage/Inbox.ts"
+import { ended, type InboxRow, refused, waiting, waitingDropped } from "../Storage/Inbox.ts"
 import { Installation } from "../Storage/Installation.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { stored } from "../Storage/Outbox.ts"
@@ -94,6 +94,7 @@ export const layer = Layer.effect(
           yield* say(row, `command:${row.id}`, outcome.text, [
             ended(row.id, "done", now),
             ...session.dropped.map((dropped) => ended(dropped.id, "dropped", now, `/${name}`)),
+            ...(command?.policy === "stop" ? [waitingDropped(session.sessionKey, row.id, now, `/${name}`)] : []),
             ...(outcome.writes ?? [])
           ])
           if (outcome.routed !== undefined) session.routed(outcome.routed)

@@ -30,6 +30,8 @@ export interface Preview {
 
 /** Visible characters below which nothing is sent (`delivery B5`). */
 const fewest = 4
+/** How long the end of a turn waits at most for the platform's answer to its preview (`delivery B15`). */
+const answerPatience = "5 seconds"
 
 /**
  * Runs in the given scope. `row` is the reply's first chunk as it would be stored, in state `preview`; `canShow` is asked
@@ -50,7 +52,18 @@ export const make = Effect.fnUntraced(function*(options: {
   let shown: Shown | null = null
 
   const visible = () => text.trimEnd() + settings.cursor
+  const isKeyed = capabilities.settle === "key"
   const fits = (candidate: string) => length(candidate, capabilities.lengthUnit) <= capabilities.maxLength
+
+  const send = (text: string, isFirst: boolean) =>
+    outlet.send({ key: row.key, target: targetOf(row), text, replyTo: row.payload.replyTo, notify: false }).pipe(
+      Effect.map(({ messageId }) => messageId),
+      Effect.tapError((error) => {
+        if (error.isAmbiguous || !isFirst) return Effect.void
+        shown = null
+        return journal.commit([previewed(row.key, null)])
+      })
+    )
 
   /** The intention is on disk before the message leaves; what an earlier run of this turn showed comes back with it. */
   const first = Effect.gen(function*() {
@@ -64,21 +77,22 @@ export const make = Effect.fnUntraced(function*(options: {
       payload: { ...row.payload, text: candidate }
     })])
     if (receipt === undefined) return false
-    const earlier = previewOf(receipt.preview)
+    const earlier = Number(receipt.created_at) === row.createdAt ? null : previewOf(receipt.preview)
     const sending = earlier ?? intended
     shown = sending
-    const messageId = sending.messageId ?? (yield* outlet.send({
-      key: row.key,
-      target: targetOf(row),
-      text: sending.text,
-      replyTo: row.payload.replyTo,
-      notify: false
-    })).messageId
+    // Nobody knows whether the earlier run's preview arrived, and the platform would show it twice.
+    if (earlier !== null && earlier.messageId === null && !isKeyed) return false
+    const messageId = sending.messageId ?? (yield* send(sending.text, earlier === null))
     if (messageId === null) return false
     shown = { text: sending.text, messageId }
     yield* journal.append([previewed(row.key, shown)])
     return true
   })
+
+  /** Where the platform takes no key the end of the turn waits for the answer: else the final would have to be marked. */
+  const settled = isKeyed ? first : Effect.uninterruptible(
+    Effect.map(Effect.timeoutOption(first, answerPatience), (done) => done._tag === "Some" && done.value)
+  )
 
   const edit = Effect.gen(function*() {
     const candidate = visible()
@@ -97,7 +111,7 @@ export const make = Effect.fnUntraced(function*(options: {
     yield* dirty.await
     yield* Effect.raceFirst(Effect.sleep(settings.interval), enough.await)
     if (text.trim().length < fewest) yield* enough.await
-    if (!options.canShow() || !fits(visible()) || !(yield* first)) return
+    if (!options.canShow() || !fits(visible()) || !(yield* settled)) return
     while (true) {
       yield* Effect.sleep(settings.interval)
       yield* dirty.await

@@ -256,15 +256,15 @@ export class TurnRunner extends Context.Service<TurnRunner, {
         readonly answer: string
         readonly state?: "done" | "dead"
         readonly note?: string
-        /** The conversation is over already: its route is another command's to write. */
-        readonly boundary?: boolean
       }) {
         const { turn } = run
         const at = now()
         const route = yield* routeFor(turn)
         const writes: Array<Write> = [ended(turn.row.id, end.state ?? "done", at, end.note ?? null)]
+        // Also of a turn that had just finished when the boundary was drawn.
+        const isOver = turn.stopReason() === "reset"
         if (turn.route !== null) writes.push(touched(turn.sessionKey, at))
-        else if (end.boundary !== true) writes.push(...opened(route, turn.row.event.source))
+        else if (!isOver) writes.push(...opened(route, turn.row.event.source))
         if (end.transcript !== "nothing") {
           const message = { sessionId: route.sessionId, turn: run.cause, timestamp: turn.row.event.timestamp ?? turn.row.takenAt }
           writes.push(said({
@@ -288,7 +288,7 @@ export class TurnRunner extends Context.Service<TurnRunner, {
           }
         }
         const fresh = yield* commit(writes, replyRows(run, end.texts))
-        if (end.boundary !== true) turn.routed(route)
+        if (!isOver) turn.routed(route)
         return fresh
       })
 
@@ -343,25 +343,23 @@ export class TurnRunner extends Context.Service<TurnRunner, {
           : conclude(run, {
             texts: shownOnly(run),
             transcript: reason === "reset" ? "nothing" : "unanswered",
-            answer: "",
-            boundary: reason === "reset"
+            answer: ""
           })
 
-      const prepare = (turn: Turn) =>
-        Effect.map(awaitOutlet(turn.row.link), (outlet): Run => {
-          const target = Reply.targetOf(turn.row.event.source)
-          return {
-            turn,
-            cause: `turn:${turn.row.id}`,
-            target,
-            outlet,
-            capabilities: outlet?.capabilities(target) ?? Reply.assumedCapabilities,
-            preview: null,
-            attachments: [],
-            tools: 0,
-            prompts: 0
-          }
-        })
+      const runOf = (turn: Turn, outlet: Outlet | null): Run => {
+        const target = Reply.targetOf(turn.row.event.source)
+        return {
+          turn,
+          cause: `turn:${turn.row.id}`,
+          target,
+          outlet,
+          capabilities: outlet?.capabilities(target) ?? Reply.assumedCapabilities,
+          preview: null,
+          attachments: [],
+          tools: 0,
+          prompts: 0
+        }
+      }
 
       const awaitOutlet = (link: string): Effect.Effect<Outlet | null> => {
         const outlet = queues.outlet(link)
@@ -371,43 +369,61 @@ export class TurnRunner extends Context.Service<TurnRunner, {
         )
       }
 
-      /** The agent may be stopped at any point; what it came to is then still stored, and what is owed is offered. */
-      const attempt = (run: Run): Effect.Effect<void> =>
-        Effect.uninterruptibleMask((restore) =>
-          restore(Effect.scoped(produce(run))).pipe(
-            Effect.exit,
-            Effect.flatMap((exit) => concludeExit(run, exit)),
-            Effect.map(queues.offer),
-            // Undone in the Inbox: the sweep finds it and it runs again.
-            Effect.catch((error) => Effect.logError("a turn's outcome was not stored", error.message))
-          )
+      type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+      const store = (concluded: Effect.Effect<ReadonlyArray<OutboxRow>, { readonly message: string }>) =>
+        Effect.map(concluded, queues.offer).pipe(
+          // Undone in the Inbox: the sweep finds it and it runs again.
+          Effect.catch((error) => Effect.logError("a turn's outcome was not stored", error.message))
         )
+
+      /** The agent may be stopped at any point; what it came to is then still stored, and what is owed is offered. */
+      const attempt = (run: Run, restore: Restore): Effect.Effect<void> =>
+        restore(Effect.scoped(produce(run))).pipe(Effect.exit, Effect.flatMap((exit) => store(concludeExit(run, exit))))
+
+      /** What a turn waits for before its agent starts; stopped there, its message has come to its end all the same. */
+      const once = <A>(turn: Turn, waiting: Effect.Effect<A>, then: (ready: A) => Effect.Effect<void>): Effect.Effect<void> =>
+        Effect.matchCauseEffect(waiting, {
+          onSuccess: then,
+          onFailure: (cause) =>
+            Cause.hasInterruptsOnly(cause)
+              ? store(concludeStopped(runOf(turn, null), turn.stopReason()))
+              : Effect.logError("a turn could not be carried out", cause)
+        })
+
+      const begin = (run: Run, restore: Restore): Effect.Effect<void> => {
+        const { turn } = run
+        if (turn.row.starts >= maxStarts) {
+          return Effect.andThen(
+            Effect.logError("a message was set aside: the gateway died with its turn", { inbox: turn.row.id }),
+            store(conclude(run, {
+              texts: [Texts.diedTooOften],
+              transcript: "nothing",
+              answer: "",
+              state: "dead",
+              note: `its turn died with the process ${turn.row.starts} times`
+            }))
+          )
+        }
+        const room = run.outlet === null ? Effect.void : queues.awaitRoom(run.outlet.link, Reply.queueOf(run.target))
+        return once(turn, restore(room), () =>
+          journal.append([started(turn.row.id, turn.row.starts + 1)]).pipe(
+            Effect.andThen(attempt(run, restore)),
+            Effect.andThen(Metric.update(turns, 1))
+          ))
+      }
 
       return {
         steer: (sessionKey, text) => running.get(sessionKey)?.steer(text) ?? Effect.succeed(false),
         run: (turn) =>
-          Effect.gen(function*() {
-            const run = yield* prepare(turn)
-            if (turn.row.starts >= maxStarts) {
-              yield* Effect.logError("a message was set aside: the gateway died with its turn", { inbox: turn.row.id })
-              const fresh = yield* conclude(run, {
-                texts: [Texts.diedTooOften],
-                transcript: "nothing",
-                answer: "",
-                state: "dead",
-                note: `its turn died with the process ${turn.row.starts} times`
-              })
-              return queues.offer(fresh)
-            }
-            if (run.outlet !== null) yield* queues.awaitRoom(run.outlet.link, Reply.queueOf(run.target))
-            yield* journal.append([started(turn.row.id, turn.row.starts + 1)])
-            yield* attempt(run)
-            yield* Metric.update(turns, 1)
-          }).pipe(
-            permits.withPermit,
-            Effect.catchCause((cause) =>
-              Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a turn could not be carried out", cause))
-          )
+          Effect.uninterruptibleMask((restore) =>
+            once(turn, restore(permits.take(1)), () =>
+              Effect.ensuring(
+                once(turn, restore(awaitOutlet(turn.row.link)), (outlet) => begin(runOf(turn, outlet), restore)),
+                permits.release(1)
+              ))
+          ).pipe(Effect.catchCause((cause) =>
+            Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a turn could not be carried out", cause)))
       }
     })
   )

@@ -36,7 +36,7 @@ export const make = (row: OutboxRow, context: Context): Effect.Effect<Outcome> =
   Effect.suspend(() => {
     if (context.clock.currentTimeMillisUnsafe() - row.createdAt > context.maxAge) return Effect.succeed(ended(row, "dead"))
     const { settle } = context.outlet.capabilities(targetOf(row))
-    return (row.state === "ambiguous" || row.state === "sending") && settle !== "key" && !isEdit(row)
+    return settle !== "key" && isUnknown(row) && !isEdit(row)
       ? settleUnknown(row, context)
       : carryOut(row, context, settle === "key")
   })
@@ -58,6 +58,10 @@ const ended = (
 
 /** An edit says the same thing however often it is repeated. */
 const isEdit = (row: OutboxRow): boolean => row.preview !== null && row.preview.messageId !== null
+
+/** It may be on the screen already: it was on its way, or a preview of it was and nobody knows how that ended. */
+const isUnknown = (row: OutboxRow): boolean =>
+  row.state === "ambiguous" || row.state === "sending" || (row.preview !== null && !row.payload.marked)
 
 /** The platform cannot tell whether it arrived: say it once more and say so, or hold it (`delivery O4`). */
 const settleUnknown = (row: OutboxRow, context: Context): Effect.Effect<Outcome> => {
@@ -132,11 +136,12 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
 const sendSmaller = (
   row: OutboxRow,
   outlet: Outlet,
-  send: (key: string, text: string) => Effect.Effect<string | null, SendError>
+  send: (key: string, text: string, replyTo: string | null) => Effect.Effect<string | null, SendError>
 ): Effect.Effect<string | null, SendError> => {
   const { lengthUnit, maxLength } = outlet.capabilities(targetOf(row))
   const pieces = split(row.payload.text, { limit: Math.max(1, Math.floor(maxLength / 2)), unit: lengthUnit })
-  return Effect.reduce(pieces, (): string | null => null, (_, piece, index) => send(`${row.key}:${index}`, piece))
+  return Effect.reduce(pieces, (): string | null => null, (_, piece, index) =>
+    send(`${row.key}:${index}`, piece, index === 0 ? row.payload.replyTo : null))
 }
 
 const failed = (row: OutboxRow, error: SendError, context: Context): Effect.Effect<Outcome> =>

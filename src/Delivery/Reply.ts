@@ -8,6 +8,7 @@ import { repeatMark } from "./Attempt.ts"
 import * as IdempotencyKey from "./IdempotencyKey.ts"
 import type { Capabilities, Target } from "./Outlet.ts"
 import { split } from "./Splitter.ts"
+import { length } from "./TextLength.ts"
 
 export const targetOf = (source: Source): Target => ({
   platform: source.platform,
@@ -60,8 +61,9 @@ export const keyOf = (options: Pick<ReplyOptions, "installation" | "cause" | "ki
 
 export const rows = (options: ReplyOptions): ReadonlyArray<OutboxRow> => {
   const { capabilities, target } = options
-  const limit = capabilities.settle === "key" ? capabilities.maxLength : capabilities.maxLength - repeatMark.length
-  const chunks = split(options.text, { limit: Math.max(1, limit), unit: capabilities.lengthUnit })
+  const { lengthUnit: unit, maxLength } = capabilities
+  const limit = capabilities.settle === "key" ? maxLength : maxLength - length(repeatMark, unit)
+  const chunks = options.text === "" ? [] : split(options.text, { limit: Math.max(1, limit), unit })
   const first = options.ordinal ?? 0
   return chunks.map((text, index) => ({
     seq: 0,

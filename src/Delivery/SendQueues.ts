@@ -19,11 +19,15 @@ const totalBound = 10_000
 const sweepEvery = Duration.seconds(5)
 const sweepLimit = 500
 
+const isOpen = (state: OutboxRow["state"]): boolean => state === "pending" || state === "sending" || state === "ambiguous"
+
 interface SendQueue {
   readonly name: string
   readonly rows: Array<OutboxRow>
   /** The table holds rows of this queue that are not in `rows`. */
   more: boolean
+  /** A row had no room since the table was last asked. */
+  missed: boolean
   working: boolean
 }
 
@@ -34,6 +38,10 @@ interface Link {
   readonly fork: (effect: Effect.Effect<void>) => void
   /** Keys in memory, so that the sweep takes nothing twice. */
   readonly keys: Set<string>
+  /** Keys that have come to their end, while a look at the table may still show them open. */
+  readonly ended: Set<string>
+  /** What an earlier life owes has been read; nothing leaves before, so that nothing overtakes it. */
+  ready: boolean
 }
 
 export interface LinkView {
@@ -84,31 +92,41 @@ export class SendQueues extends Context.Service<SendQueues, {
 
       const queueOf = (link: Link, name: string): SendQueue => {
         let queue = link.queues.get(name)
-        if (queue === undefined) link.queues.set(name, queue = { name, rows: [], more: false, working: false })
+        if (queue === undefined) link.queues.set(name, queue = { name, rows: [], more: false, missed: false, working: false })
         return queue
       }
 
-      const add = (link: Link, row: OutboxRow): void => {
-        if (link.keys.has(row.key)) return
+      const place = (link: Link, row: OutboxRow): void => {
+        if (link.keys.has(row.key) || link.ended.has(row.key)) return
         const queue = queueOf(link, row.queue)
         if (queue.more || queue.rows.length >= memoryBound) {
           queue.more = true
-        } else {
-          link.keys.add(row.key)
-          let at = queue.rows.length
-          while (at > 0 && queue.rows[at - 1]!.seq > row.seq) at--
-          if (at === queue.rows.length) queue.rows.push(row)
-          else queue.rows.splice(Math.max(at, queue.working ? 1 : 0), 0, row)
+          queue.missed = true
+          return
         }
-        if (!queue.working) {
-          queue.working = true
-          link.fork(work(link, queue))
-        }
+        link.keys.add(row.key)
+        let at = queue.rows.length
+        while (at > 0 && queue.rows[at - 1]!.seq > row.seq) at--
+        if (at === queue.rows.length) queue.rows.push(row)
+        else queue.rows.splice(Math.max(at, queue.working ? 1 : 0), 0, row)
+      }
+
+      const wake = (link: Link, queue: SendQueue | undefined): void => {
+        if (queue === undefined || queue.working || !link.ready) return
+        queue.working = true
+        link.fork(work(link, queue))
+      }
+
+      /** All rows are in their places before the first one leaves: a reply that fails takes its later texts with it. */
+      const add = (link: Link, rows: ReadonlyArray<OutboxRow>): void => {
+        for (const row of rows) place(link, row)
+        for (const row of rows) wake(link, link.queues.get(row.queue))
       }
 
       const remove = (link: Link, queue: SendQueue, row: OutboxRow): void => {
         queue.rows.splice(queue.rows.indexOf(row), 1)
         link.keys.delete(row.key)
+        link.ended.add(row.key)
       }
 
       /** The row has come to its end; later texts of its turn share a bad one (`delivery O2`). */
@@ -152,7 +170,7 @@ export class SendQueues extends Context.Service<SendQueues, {
           if (wait > Duration.toMillis(sweepEvery)) {
             // It has waited long enough for an operator to have dropped or changed it.
             const now = yield* outbox.find(row.key).pipe(Effect.orElseSucceed(() => row))
-            if (now === null || now.state === "superseded" || now.state === "sent") {
+            if (now === null || !isOpen(now.state)) {
               remove(link, queue, head)
               return
             }
@@ -176,11 +194,14 @@ export class SendQueues extends Context.Service<SendQueues, {
 
       const refill = (link: Link, queue: SendQueue) =>
         journal.flush.pipe(
-          Effect.andThen(outbox.openOfQueue(link.outlet.link, queue.name, 0, memoryBound)),
+          Effect.andThen(Effect.suspend(() => {
+            queue.missed = false
+            return outbox.openOfQueue(link.outlet.link, queue.name, 0, memoryBound)
+          })),
           Effect.map((rows) => {
-            queue.more = rows.length === memoryBound
+            queue.more = rows.length === memoryBound || queue.missed
             for (const row of rows) {
-              if (link.keys.has(row.key)) continue
+              if (link.keys.has(row.key) || link.ended.has(row.key)) continue
               link.keys.add(row.key)
               queue.rows.push(row)
             }
@@ -214,12 +235,28 @@ export class SendQueues extends Context.Service<SendQueues, {
           )
         )
 
+      /** `flush` first: a row whose confirmation is still on its way to the disk must not look open. */
       const sweep = (link: Link, limit: number) =>
-        outbox.openOf(link.outlet.link, 0, limit).pipe(
-          Effect.map((rows) => {
-            for (const row of rows) add(link, row)
-          }),
-          Effect.catch((error) => Effect.logWarning("the outbox could not be swept, will try again", error.message))
+        Effect.suspend(() => {
+          const settled = [...link.ended]
+          return journal.flush.pipe(
+            Effect.andThen(outbox.openOf(link.outlet.link, 0, limit)),
+            Effect.map((rows) => {
+              add(link, rows)
+              for (const key of settled) link.ended.delete(key)
+            })
+          )
+        })
+
+      const first = (link: Link) =>
+        sweep(link, totalBound).pipe(
+          Effect.tapError((error) => Effect.logWarning("the outbox could not be read, will try again", error.message)),
+          Effect.retry(Schedule.spaced("1 second")),
+          Effect.orDie,
+          Effect.andThen(Effect.sync(() => {
+            link.ready = true
+            for (const queue of link.queues.values()) wake(link, queue)
+          }))
         )
 
       return {
@@ -231,7 +268,9 @@ export class SendQueues extends Context.Service<SendQueues, {
             queues: new Map(),
             permits: yield* Semaphore.make(inFlight),
             fork: (effect) => void run(effect),
-            keys: new Set()
+            keys: new Set(),
+            ended: new Set(),
+            ready: false
           }
           yield* Effect.acquireRelease(
             Effect.sync(() => {
@@ -240,21 +279,26 @@ export class SendQueues extends Context.Service<SendQueues, {
             }),
             () => Effect.sync(() => links.get(outlet.link) === link && links.delete(outlet.link))
           )
-          yield* sweep(link, totalBound)
-          // `flush` first: a row whose confirmation is still on its way to the disk must not look open.
-          yield* journal.flush.pipe(
-            Effect.andThen(Effect.suspend(() => sweep(link, sweepLimit))),
-            Effect.schedule(Schedule.spaced(sweepEvery)),
+          yield* first(link).pipe(
+            Effect.andThen(
+              sweep(link, sweepLimit).pipe(
+                Effect.catch((error) => Effect.logWarning("the outbox could not be swept, will try again", error.message)),
+                Effect.schedule(Schedule.spaced(sweepEvery))
+              )
+            ),
             Effect.forkScoped
           )
         }),
         offer: (rows) => {
-          for (const row of rows) {
-            const link = links.get(row.link)
-            if (link !== undefined) add(link, row)
+          for (const link of links.values()) {
+            const mine = rows.filter((row) => row.link === link.outlet.link)
+            if (mine.length > 0) add(link, mine)
           }
         },
-        isIdle: (link, queue) => links.get(link)?.queues.has(queue) !== true,
+        isIdle: (link, queue) => {
+          const served = links.get(link)
+          return served === undefined || (served.ready && !served.queues.has(queue))
+        },
         awaitRoom: (link, queue) =>
           Effect.suspend(() => {
             const waiting = links.get(link)?.queues.get(queue)

@@ -8,6 +8,7 @@ import { Settings } from "../Config/Settings.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { Supervisor } from "../Platforms/Supervisor.ts"
 import { Lanes } from "../Session/Lanes.ts"
+import { Journal } from "../Storage/Journal.ts"
 
 export type Phase = "running" | "draining" | "stopped"
 
@@ -26,6 +27,7 @@ export class Lifecycle extends Context.Service<Lifecycle, {
   static readonly layer = Layer.effect(
     Lifecycle,
     Effect.gen(function*() {
+      const journal = yield* Journal
       const lanes = yield* Lanes
       const queues = yield* SendQueues
       const supervisor = yield* Supervisor
@@ -45,6 +47,7 @@ export class Lifecycle extends Context.Service<Lifecycle, {
           Effect.raceFirst(lanes.drain(drainTimeout), Effect.andThen(hurried.await, Effect.sync(() => lanes.view().running))),
           supervisor.drain
         ], { concurrency: "unbounded" }).pipe(Effect.map(([running]) => running))
+        yield* journal.stopRetrying
         if (left > 0) {
           yield* log("turns are cut off and will run again at the next start", { turns: left })
           yield* Effect.timeoutOption(lanes.stopAll, grace)

@@ -80,15 +80,15 @@ export const make = Effect.fnUntraced(function*(deps: {
         }
       })
     ).pipe(
-      Effect.onExit(() =>
-        Effect.sync(() => {
+      // At once, so that a stop in the same breath finds a turn that can still say what becomes of its message.
+      Effect.forkChild({ startImmediately: true }),
+      Effect.map((fiber) => {
+        session.turn = fiber
+        // An observer hears of every end, also of a fiber that was interrupted before its first step.
+        fiber.addObserver(() => {
           session.turn = null
           offer(session, { _tag: "TurnEnded", generation })
         })
-      ),
-      Effect.forkChild,
-      Effect.map((fiber) => {
-        session.turn = fiber
       })
     )
 

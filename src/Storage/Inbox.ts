@@ -66,6 +66,19 @@ const setState = BatchStatement.make({
     `ended_at = r.ended_at FROM ${rows} WHERE inbox.id = r.id`
 })
 
+/** The list of the partial index, letter for letter, as in every query for undone rows. */
+const undone = "state IN ('waiting', 'running', 'refused')"
+
+const dropWaiting = BatchStatement.make({
+  name: "inbox.dropWaiting",
+  rank: 21,
+  columns: [["session_key", "text"], ["until", "bigint"], ["note", "text"], ["at", "bigint"]],
+  identity: "session_key",
+  sql: (rows) =>
+    `UPDATE inbox SET state = 'dropped', note = r.note, ended_at = r.at FROM ${rows} WHERE inbox.session_key = r.session_key ` +
+    `AND inbox.id < r.until AND inbox.${undone} AND inbox.state <> 'running'`
+})
+
 const flag = (value: boolean | null): number | null => value === null ? null : value ? 1 : 0
 
 /** Stores a message; its receipt is a row with `id` when it is new, nothing when either key was there already. */
@@ -112,8 +125,13 @@ export const ended = (
   note: string | null = null
 ): Write => ({ statement: setState, row: [id, state, null, note, at] })
 
+/** Everything of a session that waits and was taken before the row `until`, refused rows included (`conversation Q8`). */
+export const waitingDropped = (sessionKey: string, until: number, at: number, note: string): Write => ({
+  statement: dropWaiting,
+  row: [sessionKey, until, note, at]
+})
+
 const columns = "id, link, session_key, state, event, via_relay, is_bot, role_authorized, starts, taken_at"
-const undone = "state IN ('waiting', 'running', 'refused')"
 
 const Flag = (value: unknown): boolean | null => value === null || value === undefined ? null : Number(value) !== 0
 
@@ -165,8 +183,8 @@ export class Inbox extends Context.Service<Inbox, {
             Effect.logError("an inbox row no longer decodes and was set aside", { id: raw.id, error: error.message }).pipe(
               Effect.andThen(database.execute(
                 text(
-                  "UPDATE inbox SET state = 'dead', note = 'does not decode' WHERE id = ?",
-                  "UPDATE inbox SET state = 'dead', note = 'does not decode' WHERE id = $1"
+                  "UPDATE inbox SET state = 'dead', note = 'does not decode', ended_at = taken_at WHERE id = ?",
+                  "UPDATE inbox SET state = 'dead', note = 'does not decode', ended_at = taken_at WHERE id = $1"
                 ),
                 [raw.id]
               )),

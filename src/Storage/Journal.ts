@@ -46,6 +46,11 @@ export class Journal extends Context.Service<Journal, {
   readonly append: (writes: ReadonlyArray<Write>) => Effect.Effect<void>
   /** Waits until everything handed over before is on disk. */
   readonly flush: Effect.Effect<void>
+  /**
+   * The end is near: from now on a commit that storage refuses fails with `Closed` instead of being tried again, so that
+   * nobody who must store something before he ends waits for storage that does not come back.
+   */
+  readonly stopRetrying: Effect.Effect<void>
   readonly health: () => JournalHealth
 }>()("Storage/Journal") {
   static readonly layer = Layer.effect(
@@ -171,6 +176,9 @@ export class Journal extends Context.Service<Journal, {
             return Effect.void
           }),
         flush: Effect.ignore(submit([])),
+        stopRetrying: Effect.sync(() => {
+          closing = true
+        }),
         health: () => health
       }
     })

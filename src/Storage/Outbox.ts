@@ -72,7 +72,7 @@ const put = BatchStatement.make({
     "created_at, updated_at) SELECT r.key, r.link, r.queue, r.session_key, r.turn, r.ordinal, r.kind, r.payload, r.state, 0, 0, " +
     `r.preview, r.at, r.at FROM ${rows} WHERE true ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, ` +
     "state = excluded.state, preview = COALESCE(outbox.preview, excluded.preview), updated_at = excluded.updated_at " +
-    "WHERE outbox.state = 'preview' RETURNING key, seq, preview"
+    "WHERE outbox.state = 'preview' RETURNING key, seq, preview, created_at"
 })
 
 const progress = BatchStatement.make({
@@ -110,7 +110,7 @@ const endTurn = BatchStatement.make({
     "AND outbox.ordinal > r.ordinal AND outbox.kind = 'final' AND outbox.state IN ('pending', 'preview')"
 })
 
-/** Stores a row; its receipt is `{ key, seq, preview }`, or nothing when the row was there and no preview. */
+/** Stores a row; its receipt is `{ key, seq, preview, created_at }`, or nothing when the row was there and no preview. */
 export const stored = (row: OutboxRow): Write => ({
   statement: put,
   row: [
@@ -138,10 +138,10 @@ export const progressed = ({ row, messageIds, error, errorKind, at }: Progress):
   ]
 })
 
-/** The platform confirmed what a preview shows. */
-export const previewed = (key: string, preview: Preview): Write => ({
+/** The platform confirmed what a preview shows; `null`: it surely shows nothing. */
+export const previewed = (key: string, preview: Preview | null): Write => ({
   statement: previewPut,
-  row: [key, JSON.stringify(preview)]
+  row: [key, preview === null ? null : JSON.stringify(preview)]
 })
 
 export const restOfTurn = (turn: string, ordinal: number, state: "dead" | "held" | "superseded", at: number): Write => ({

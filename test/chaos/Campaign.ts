@@ -19,21 +19,23 @@ const gatewayId = "gw-chaos"
 const secret = "chaos-secret-of-the-relay"
 
 export const run = (campaign: Campaign): Effect.Effect<Chaos.Report, GatewayError | Postgres.PostgresUnavailable> =>
-  Effect.scoped(Effect.gen(function*(): Effect.fn.Return<Chaos.Report, GatewayError | Postgres.PostgresUnavailable, Scope.Scope> {
-    const home = yield* makeHome
-    const connector = yield* StrictConnector.make({
-      secrets: [secret],
-      gatewayId,
-      seed: campaign.seed,
-      descriptor: { supports_idempotency: campaign.settle === "key" }
+  Effect.scoped(
+    Effect.gen(function* (): Effect.fn.Return<Chaos.Report, GatewayError | Postgres.PostgresUnavailable, Scope.Scope> {
+      const home = yield* makeHome
+      const connector = yield* StrictConnector.make({
+        secrets: [secret],
+        gatewayId,
+        seed: campaign.seed,
+        descriptor: { supports_idempotency: campaign.settle === "key" }
+      })
+      const storage = campaign.storage === "sqlite" ? "sqlite" : Redacted.value((yield* Postgres.makeDatabase).url)
+      const subject = yield* Subject.gatewayProcess({
+        home,
+        relayUrl: connector.url,
+        relayId: gatewayId,
+        relaySecret: secret,
+        storage
+      })
+      return yield* Chaos.run({ ...campaign, name: campaign.storage }, connector, subject)
     })
-    const storage = campaign.storage === "sqlite" ? "sqlite" : Redacted.value((yield* Postgres.makeDatabase).url)
-    const subject = yield* Subject.gatewayProcess({
-      home,
-      relayUrl: connector.url,
-      relayId: gatewayId,
-      relaySecret: secret,
-      storage
-    })
-    return yield* Chaos.run({ ...campaign, name: campaign.storage }, connector, subject)
-  }))
+  )

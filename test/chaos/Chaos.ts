@@ -56,7 +56,7 @@ const drawVerbs = (random: Random, cycle: number, among: ReadonlyArray<Verb>): R
 }
 
 /** The connector's own faults of one cycle; what they began is over when this ends. */
-const bother = Effect.fnUntraced(function*(verb: Verb, connector: StrictConnector, subject: Subject, random: Random) {
+const bother = Effect.fnUntraced(function* (verb: Verb, connector: StrictConnector, subject: Subject, random: Random) {
   const { faults } = connector
   const { dropped } = faults.counts
   switch (verb) {
@@ -91,19 +91,23 @@ const bother = Effect.fnUntraced(function*(verb: Verb, connector: StrictConnecto
 const quiet = (connector: StrictConnector, millis: number) => {
   let actions = connector.counts.actions
   let since = performance.now()
-  return eventually("a quiet gateway", () => {
-    if (connector.counts.actions !== actions) {
-      actions = connector.counts.actions
-      since = performance.now()
-    }
-    return performance.now() - since >= millis
-  }, { seconds: 30 }).pipe(Effect.ignore)
+  return eventually(
+    "a quiet gateway",
+    () => {
+      if (connector.counts.actions !== actions) {
+        actions = connector.counts.actions
+        since = performance.now()
+      }
+      return performance.now() - since >= millis
+    },
+    { seconds: 30 }
+  ).pipe(Effect.ignore)
 }
 
 /** Long enough for every send queue to have repeated what was ambiguous when the connection came back. */
 const repeatsAreOver = 250
 
-export const run = Effect.fnUntraced(function*(
+export const run = Effect.fnUntraced(function* (
   options: ChaosOptions,
   connector: StrictConnector,
   subject: Subject
@@ -119,14 +123,14 @@ export const run = Effect.fnUntraced(function*(
   let crashes = 0
   let kills = 0
 
-  const revive = Effect.gen(function*() {
+  const revive = Effect.gen(function* () {
     const last = subject.died()
     if (last === undefined) return
     crashes++
     problem(last)
     yield* subject.start
   })
-  const ready = Effect.gen(function*() {
+  const ready = Effect.gen(function* () {
     yield* eventually("the handshake", () => connector.ready || subject.died() !== undefined, { seconds: 30 }).pipe(
       Effect.catch((error: WaitedTooLong) => Effect.sync(() => problem(error.message)))
     )
@@ -136,19 +140,24 @@ export const run = Effect.fnUntraced(function*(
   // A message that dies with the process in three starts is set aside by design (session U5), and a marked repeat of
   // unknown outcome is given up (delivery O4 c): so far no single message is pushed.
   const marks = !connector.descriptor.supports_idempotency
-  const calm = Effect.gen(function*() {
+  const calm = Effect.gen(function* () {
     yield* ready
     yield* eventually("answers to messages that were hit before", () => load.mostHits < (marks ? 1 : 2), {
       seconds: patience
-    }).pipe(Effect.catch((error: WaitedTooLong) => Effect.sync(() => {
-      problem(error.message)
-      load.abandon()
-    })))
+    }).pipe(
+      Effect.catch((error: WaitedTooLong) =>
+        Effect.sync(() => {
+          problem(error.message)
+          load.abandon()
+        })
+      )
+    )
     if (!marks) return
     const from = performance.now()
-    yield* eventually("repeats", () => performance.now() - Math.max(from, connector.platform.lastRepeat) > repeatsAreOver).pipe(
-      Effect.ignore
-    )
+    yield* eventually(
+      "repeats",
+      () => performance.now() - Math.max(from, connector.platform.lastRepeat) > repeatsAreOver
+    ).pipe(Effect.ignore)
   })
 
   yield* subject.start

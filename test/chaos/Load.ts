@@ -32,7 +32,8 @@ export interface LoadOptions {
 /** The line that announces a tool previews what follows it; the marks must not be in that preview. */
 const toolWord = "!tool lookup One moment, this has to be looked up in the catalogue first: "
 
-const filler = (random: Random): string => "lorem ipsum dolor sit amet consectetur".slice(0, 5 + random.below(32)).trim()
+const filler = (random: Random): string =>
+  "lorem ipsum dolor sit amet consectetur".slice(0, 5 + random.below(32)).trim()
 
 export class Load {
   private readonly connector: StrictConnector
@@ -101,10 +102,13 @@ export class Load {
 
   private schedule(person: Person): void {
     if (this.stopped) return
-    const timer = setTimeout(() => {
-      this.timers.delete(timer)
-      for (let n = 0; n < (person.burst ? 3 : 1); n++) this.send(person)
-    }, this.random.between(0, this.options.think))
+    const timer = setTimeout(
+      () => {
+        this.timers.delete(timer)
+        for (let n = 0; n < (person.burst ? 3 : 1); n++) this.send(person)
+      },
+      this.random.between(0, this.options.think)
+    )
     this.timers.add(timer)
   }
 
@@ -113,13 +117,14 @@ export class Load {
     person.waiting.set(n, { hits: 0, abandoned: false })
     const text = marked(person.number, n, filler(this.random))
     const dice = this.random.next()
-    const word = dice < 0.15
-      ? `!sleep ${20 + this.random.below(130)} `
-      : dice < 0.3
-      ? `!stream 4 ${2 + this.random.below(10)} `
-      : dice < 0.4
-      ? toolWord
-      : ""
+    const word =
+      dice < 0.15
+        ? `!sleep ${20 + this.random.below(130)} `
+        : dice < 0.3
+          ? `!stream 4 ${2 + this.random.below(10)} `
+          : dice < 0.4
+            ? toolWord
+            : ""
     this.connector.deliver({ chatId: person.id, text: `${word}${text}`, messageId: `${person.number}-${n}` })
   }
 

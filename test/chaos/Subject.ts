@@ -3,7 +3,13 @@
  * harness itself can be tested. Both die without warning and start again on what they had stored.
  */
 import { Effect, Scope } from "effect"
-import { type GatewayError, type GatewayOptions, type GatewayProcess, start, writeConfig } from "../support/GatewayProcess.ts"
+import {
+  type GatewayError,
+  type GatewayOptions,
+  type GatewayProcess,
+  start,
+  writeConfig
+} from "../support/GatewayProcess.ts"
 import { Disk, type Flaw, ReferenceGateway } from "../support/ReferenceGateway.ts"
 import type { StrictConnector } from "../support/StrictConnector.ts"
 
@@ -22,7 +28,7 @@ export interface Subject {
 /** Many starts in a short time are the point here, so the guards against them are off. */
 const guardsOff = "gateway:\n  restart_loop_guard:\n    max_restarts: 0\n  respawn_storm:\n    max_starts: 1000000\n"
 
-export const gatewayProcess = Effect.fnUntraced(function*(
+export const gatewayProcess = Effect.fnUntraced(function* (
   options: GatewayOptions
 ): Effect.fn.Return<Subject, never, Scope.Scope> {
   const scope = yield* Effect.scope

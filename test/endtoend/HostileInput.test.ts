@@ -1,4 +1,4 @@
-/** Two hundred thousand lines that no connector may send (`relay W3`): none stops the link, memory and log stay bounded. */
+/** Two hundred thousand lines that no connector may send (`relay W3`): none stops the link; memory, log stay bounded. */
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -40,7 +40,8 @@ const frames: ReadonlyArray<(random: Random, n: number) => string> = [
   () => `{"type":"interrupt_inbound","session_key":{},"chat_id":[]}`,
   (_, n) => `{"type":"interrupt_inbound","session_key":"agent:main:relay:dm:nobody-${n}","chat_id":"nobody"}`,
   () => `{"type":"passthrough_forward","forward":{"platform":"discord"}}`,
-  () => `{"type":"passthrough_forward","forward":{"platform":"x","botId":"","method":"POST","path":"/","headers":[],"bodyB64":"*"}}`,
+  () =>
+    `{"type":"passthrough_forward","forward":{"platform":"x","botId":"","method":"POST","path":"/","headers":[],"bodyB64":"*"}}`,
   () => `{"type":"going_idle_ack","extra":1}`,
   () => `{"__proto__":{"type":"inbound"},"constructor":{"prototype":{}}}`,
   () => nested(200),
@@ -61,39 +62,47 @@ const packet = (random: Random, from: number): Buffer => {
 const MiB = 1024 * 1024
 
 describe("hostile lines", () => {
-  it.live("two hundred thousand of them neither stop the link nor grow memory and log", () =>
-    Effect.gen(function*() {
-      const scene = yield* Scene.make()
-      const { connector } = scene
-      const random = seeded(2024)
-      scene.say("ada", "before")
-      yield* scene.shows("ada", "before")
-      const logBefore = scene.gateway().outputBytes() + Scene.bytesBelow(join(scene.home, "logs"))
-      const flushed = eventually("the socket to take what was sent", () => connector.backlog < 2 * MiB, { seconds: 60 })
+  it.live(
+    "two hundred thousand of them neither stop the link nor grow memory and log",
+    () =>
+      Effect.gen(function* () {
+        const scene = yield* Scene.make()
+        const { connector } = scene
+        const random = seeded(2024)
+        scene.say("ada", "before")
+        yield* scene.shows("ada", "before")
+        const logBefore = scene.gateway().outputBytes() + Scene.bytesBelow(join(scene.home, "logs"))
+        const flushed = eventually("the socket to take what was sent", () => connector.backlog < 2 * MiB, {
+          seconds: 60
+        })
 
-      for (let sent = 0; sent < 200_000; sent += 100) {
-        connector.raw(packet(random, sent))
-        yield* flushed
-        if (sent % 20_000 === 0) {
-          connector.raw(`${"x".repeat(5 * MiB)}\n`)
-          connector.raw(Buffer.concat([Buffer.from(`{"type":"inbound","event":{"text":"`), Buffer.alloc(5 * MiB, 0x61)]))
-          connector.raw(`"}}\n${nested(100_000)}\n`)
+        for (let sent = 0; sent < 200_000; sent += 100) {
+          connector.raw(packet(random, sent))
           yield* flushed
+          if (sent % 20_000 === 0) {
+            connector.raw(`${"x".repeat(5 * MiB)}\n`)
+            connector.raw(
+              Buffer.concat([Buffer.from(`{"type":"inbound","event":{"text":"`), Buffer.alloc(5 * MiB, 0x61)])
+            )
+            connector.raw(`"}}\n${nested(100_000)}\n`)
+            yield* flushed
+          }
         }
-      }
-      // What cannot be decoded but has a bufferId is kept as dead and acknowledged, or it would come for ever (I3a).
-      for (let n = 0; n < 20; n++) connector.deliverEvent({ text: n, source: [] })
-      scene.say("ada", "after all that")
-      yield* scene.shows("ada", "after all that", 90)
+        // What cannot be decoded but has a bufferId is kept as dead and acknowledged, or it would come for ever (I3a).
+        for (let n = 0; n < 20; n++) connector.deliverEvent({ text: n, source: [] })
+        scene.say("ada", "after all that")
+        yield* scene.shows("ada", "after all that", 90)
 
-      yield* eventually("every delivery to be acknowledged", () => connector.waiting === 0)
-      assert.strictEqual(connector.counts.connections, 1)
-      assert.deepStrictEqual(scene.answers("ada"), ["before", "after all that"])
-      assert.deepStrictEqual(connector.violations, [])
-      const grown = scene.gateway().outputBytes() + Scene.bytesBelow(join(scene.home, "logs")) - logBefore
-      assert.isBelow(grown, 4 * MiB, "the log grows by a bounded number of lines")
-      assert.isBelow(scene.gateway().rss(), 450 * MiB, "memory is bounded")
-      const ready = yield* scene.gateway().get("/ready")
-      assert.strictEqual(ready.status, 200, ready.body)
-    }).pipe(Effect.scoped), { timeout: 240_000 })
+        yield* eventually("every delivery to be acknowledged", () => connector.waiting === 0)
+        assert.strictEqual(connector.counts.connections, 1)
+        assert.deepStrictEqual(scene.answers("ada"), ["before", "after all that"])
+        assert.deepStrictEqual(connector.violations, [])
+        const grown = scene.gateway().outputBytes() + Scene.bytesBelow(join(scene.home, "logs")) - logBefore
+        assert.isBelow(grown, 4 * MiB, "the log grows by a bounded number of lines")
+        assert.isBelow(scene.gateway().rss(), 450 * MiB, "memory is bounded")
+        const ready = yield* scene.gateway().get("/ready")
+        assert.strictEqual(ready.status, 200, ready.body)
+      }).pipe(Effect.scoped),
+    { timeout: 240_000 }
+  )
 })

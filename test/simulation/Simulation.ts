@@ -332,16 +332,29 @@ export const simulate = (options: {
     // Peace: from here on everything owed must come to its end.
     connector.rates = { dropResult: 0, duplicate: 0, refuse: 0, cutOnText: 0 }
     const isDone = () =>
+      now() - began > duration + 400_000 ||
       connector.unacknowledged === 0 &&
       script.every(({ chat, lines }) => lines.every((line) => isComplete(connector, chat, line)))
     for (let i = 0; i < 120 && !isDone(); i++) yield* TestClock.adjust("10 seconds")
     yield* TestClock.adjust("90 seconds")
     say("judged")
 
+    // Where the platform takes no keys, a message whose marked repeat got no answer either is given up and shown to the
+    // operator (`delivery O4` c): the one case in which nobody can know.
+    const givenUp = idempotent ? [] : (yield* Effect.orDie(
+      database.execute("SELECT payload FROM outbox WHERE state = 'dead' AND error_kind = 'ambiguous'", [])
+    )).map((row) => String(row.payload))
+    // A message whose turn died with three processes is set aside, and its sender told so (`session U5`).
+    const setAside = (yield* Effect.orDie(
+      database.execute("SELECT event FROM inbox WHERE state = 'dead' AND starts >= 3", [])
+    )).map((row) => String(row.event))
+    const isGivenUp = ({ token }: Line) => [...givenUp, ...setAside].some((text) => text.includes(token))
+
     for (const { chat, lines } of script) {
       let last = -1
       for (const line of lines) {
         const { marked, plain } = answers(connector, chat, line.token)
+        if (isGivenUp(line)) continue
         if (plain + marked === 0) violations.push(`lost: ${chat} ${line.text}`)
         else if (!isComplete(connector, chat, line)) violations.push(`unfinished: ${chat} ${line.text}`)
         if (plain > 1) violations.push(`shown ${plain} times: ${chat} ${line.text}`)
@@ -355,9 +368,9 @@ export const simulate = (options: {
     const count = (sql: string) =>
       Effect.map(Effect.orDie(database.execute(sql, [])), ([row]) => Number(row?.n ?? 0))
     const undone = yield* count("SELECT COUNT(*) AS n FROM inbox WHERE state <> 'done'")
-    if (undone > 0) violations.push(`${undone} inbox rows did not end as done`)
+    if (undone > setAside.length) violations.push(`${undone - setAside.length} inbox rows did not end as done`)
     const open = yield* count("SELECT COUNT(*) AS n FROM outbox WHERE state NOT IN ('sent', 'superseded')")
-    if (open > 0) violations.push(`${open} outbox rows were not sent`)
+    if (open > givenUp.length) violations.push(`${open - givenUp.length} outbox rows were not sent`)
     if (violations.length > 0) {
       const rows = yield* Effect.orDie(database.execute("SELECT * FROM outbox WHERE state NOT IN ('sent', 'superseded')", []))
       for (const row of rows) trace.push(JSON.stringify(row))
@@ -366,7 +379,7 @@ export const simulate = (options: {
     }
     const messages = script.reduce((sum, { lines }) => sum + lines.length, 0)
     const stored = yield* count("SELECT COUNT(*) AS n FROM messages WHERE role = 'user'")
-    if (stored !== messages) violations.push(`${stored} user messages in the transcripts, ${messages} were said`)
+    if (stored !== messages - setAside.length) violations.push(`${stored} user messages in the transcripts, ${messages} were said`)
     if (current !== null) yield* Effect.forkScoped(buried((current as { readonly end: Effect.Effect<void> }).end))
     yield* TestClock.adjust("1 second")
     for (let i = 0; i < 60 && ending > 0; i++) yield* TestClock.adjust("10 seconds")

@@ -22,7 +22,7 @@ export class ChatPlatform {
 
   chat(id: string): ChatView {
     let chat = this.chats.get(id)
-    if (chat === undefined) this.chats.set(id, chat = new ChatView(id))
+    if (chat === undefined) this.chats.set(id, (chat = new ChatView(id)))
     return chat
   }
 

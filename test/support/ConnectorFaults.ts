@@ -112,7 +112,7 @@ export class ConnectorFaults {
     if (!this.splitting) return socket.send(data, { binary: typeof data !== "string" })
     let pieces = this.pending.get(socket)
     if (pieces === undefined) {
-      const gathered: Array<Buffer> = pieces = []
+      const gathered: Array<Buffer> = (pieces = [])
       this.pending.set(socket, gathered)
       queueMicrotask(() => {
         this.pending.delete(socket)

@@ -24,8 +24,8 @@ const pause = (millis: number) =>
 /** Real time whatever clock the test runs on: a process outside knows nothing of a test clock. */
 export const realPause = pause
 
-/** Succeeds as soon as `holds` is true, looked at every 5 ms and less often later; `seen` describes the state for the error. */
-export const eventually = Effect.fnUntraced(function*(
+/** Succeeds as soon as `holds` is true, looked at every 5 to 50 ms; `seen` describes the state for the error. */
+export const eventually = Effect.fnUntraced(function* (
   what: string,
   holds: () => boolean,
   options: { readonly seconds?: number; readonly seen?: () => string } = {}
@@ -41,7 +41,7 @@ export const eventually = Effect.fnUntraced(function*(
 })
 
 /** The same for a question that takes an answer from outside, such as an HTTP request. */
-export const eventuallyAsync = Effect.fnUntraced(function*(
+export const eventuallyAsync = Effect.fnUntraced(function* (
   what: string,
   holds: () => Promise<boolean>,
   options: { readonly seconds?: number; readonly seen?: () => string } = {}

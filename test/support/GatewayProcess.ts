@@ -49,7 +49,8 @@ export const makeHome: Effect.Effect<string, never, Scope.Scope> = Effect.acquir
   Effect.sync(() => mkdtempSync(join(tmpdir(), "switchboard-test-"))),
   (home) =>
     Effect.sync(() => {
-      if (process.env.SWITCHBOARD_KEEP_HOMES === undefined) rmSync(home, { recursive: true, force: true, maxRetries: 3 })
+      if (process.env.SWITCHBOARD_KEEP_HOMES === undefined)
+        rmSync(home, { recursive: true, force: true, maxRetries: 3 })
     })
 )
 
@@ -107,11 +108,15 @@ export class GatewayProcess {
 
   /** The address that it printed (`operations S3`). */
   readonly httpUrl: Effect.Effect<string, WaitedTooLong | GatewayError> = Effect.suspend(() =>
-    Effect.gen({ self: this }, function*() {
-      yield* eventually("the line `listening on http://…`", () => {
-        this.address ??= /listening on (http:\/\/\S+?)\/?\s/.exec(`${this.stdout()}\n${this.stderr()}\n`)?.[1]
-        return this.address !== undefined || this.ended !== undefined
-      }, { seconds: 30, seen: () => this.lastWords() })
+    Effect.gen({ self: this }, function* () {
+      yield* eventually(
+        "the line `listening on http://…`",
+        () => {
+          this.address ??= /listening on (http:\/\/\S+?)\/?\s/.exec(`${this.stdout()}\n${this.stderr()}\n`)?.[1]
+          return this.address !== undefined || this.ended !== undefined
+        },
+        { seconds: 30, seen: () => this.lastWords() }
+      )
       if (this.address !== undefined) return this.address
       return yield* new GatewayError({ reason: "Exited", detail: `code ${this.ended?.code}: ${this.lastWords()}` })
     })
@@ -125,20 +130,25 @@ export class GatewayProcess {
           return { status: response.status, body: await response.text() }
         },
         catch: (cause) => new GatewayError({ reason: "NotStarted", detail: String(cause) })
-      }))
+      })
+    )
   }
 
   /** Polls `/ready` until it answers 200 (law 10). */
   awaitReady(seconds = 30): Effect.Effect<void, WaitedTooLong | GatewayError> {
-    return Effect.gen({ self: this }, function*() {
+    return Effect.gen({ self: this }, function* () {
       const url = yield* this.httpUrl
       let seen = ""
-      yield* eventuallyAsync("/ready", async () => {
-        if (this.ended !== undefined) return true
-        const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(2000) })
-        seen = `${response.status} ${await response.text()}`
-        return response.status === 200
-      }, { seconds, seen: () => seen })
+      yield* eventuallyAsync(
+        "/ready",
+        async () => {
+          if (this.ended !== undefined) return true
+          const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(2000) })
+          seen = `${response.status} ${await response.text()}`
+          return response.status === 200
+        },
+        { seconds, seen: () => seen }
+      )
       if (this.ended !== undefined) {
         return yield* new GatewayError({ reason: "Exited", detail: `code ${this.ended.code}: ${this.lastWords()}` })
       }
@@ -192,7 +202,9 @@ export const start = (options: GatewayOptions): Effect.Effect<GatewayProcess, Ga
   Effect.acquireRelease(
     Effect.suspend(() => {
       if (!existsSync(mainFile)) {
-        return Effect.fail(new GatewayError({ reason: "NotBuilt", detail: `${mainFile} is missing; npm run build makes it` }))
+        return Effect.fail(
+          new GatewayError({ reason: "NotBuilt", detail: `${mainFile} is missing; npm run build makes it` })
+        )
       }
       const stdout = join(options.home, "captured.stdout")
       const stderr = join(options.home, "captured.stderr")
@@ -207,9 +219,7 @@ export const start = (options: GatewayOptions): Effect.Effect<GatewayProcess, Ga
       if (child.pid === undefined) {
         return Effect.fail(new GatewayError({ reason: "NotStarted", detail: "the process could not be spawned" }))
       }
-      return Effect.succeed(
-        new GatewayProcess(child, { stdout, stderr, stdoutFrom: from[0], stderrFrom: from[1] })
-      )
+      return Effect.succeed(new GatewayProcess(child, { stdout, stderr, stdoutFrom: from[0], stderrFrom: from[1] }))
     }),
     (gateway) => gateway.kill("SIGKILL").pipe(Effect.ignore)
   )

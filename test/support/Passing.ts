@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 
 /** Gives every fiber that can run its turn, timers apart. */
 export const quiet: Effect.Effect<void> = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve))).pipe(
-  Effect.repeat({ times: 3 }),
+  Effect.repeat({ times: 9 }),
   Effect.asVoid
 )
 

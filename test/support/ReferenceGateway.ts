@@ -109,7 +109,7 @@ export class ReferenceGateway {
 
   private dial(): void {
     const headers = this.bearer === undefined ? {} : { authorization: `Bearer ${this.bearer()}` }
-    const socket = this.socket = new WebSocket(this.url, { perMessageDeflate: false, headers })
+    const socket = (this.socket = new WebSocket(this.url, { perMessageDeflate: false, headers }))
     let tail = ""
     socket.on("open", () => this.write({ type: "hello", platform: "relay", botId: "" }))
     socket.on("message", (data) => {

@@ -26,10 +26,12 @@ export const verify = (
   const expires = text.slice(middle + 1, last)
   if (!/^\d+$/.test(expires)) return { refused: "the expiry is no number" }
   const given = Buffer.from(text.slice(last + 1), "utf8")
-  const fits = secrets.filter((secret) => secret !== "").some((secret) => {
-    const expected = Buffer.from(sign(secret, text.slice(0, last)), "utf8")
-    return expected.length === given.length && timingSafeEqual(expected, given)
-  })
+  const fits = secrets
+    .filter((secret) => secret !== "")
+    .some((secret) => {
+      const expected = Buffer.from(sign(secret, text.slice(0, last)), "utf8")
+      return expected.length === given.length && timingSafeEqual(expected, given)
+    })
   if (!fits) return { refused: "the signature does not fit" }
   if (expires !== "0" && Number(expires) < now) return { refused: "the token has expired" }
   return { payload: text.slice(0, middle) }

@@ -75,7 +75,10 @@ const actions: Readonly<Record<string, Shape>> = {
     required: { chat_id: "string", message_id: "string", emoji: "string" },
     optional: { remove: "boolean", ...metadata }
   },
-  thread_create: { required: { chat_id: "string", thread_name: "text" }, optional: { message_id: "string", ...metadata } },
+  thread_create: {
+    required: { chat_id: "string", thread_name: "text" },
+    optional: { message_id: "string", ...metadata }
+  },
   thread_rename: {
     required: { chat_id: "string", message_id: "string", thread_name: "text" },
     optional: { only_if_current_name: "string", ...metadata }
@@ -89,7 +92,8 @@ const promptPart = /^[A-Za-z0-9_.-]{1,32}$/
 const compare = (where: string, shape: Shape, value: JsonObject, known: ReadonlyArray<string>): Array<string> => {
   const complaints: Array<string> = []
   for (const [field, rule] of Object.entries(shape.required)) {
-    if (!fits(rule, value[field])) complaints.push(`${where}.${field} must be ${rule}, is ${JSON.stringify(value[field])}`)
+    if (!fits(rule, value[field]))
+      complaints.push(`${where}.${field} must be ${rule}, is ${JSON.stringify(value[field])}`)
   }
   for (const [field, rule] of Object.entries(shape.optional)) {
     if (field in value && !fits(rule, value[field])) {
@@ -105,7 +109,7 @@ const compare = (where: string, shape: Shape, value: JsonObject, known: Readonly
 }
 
 /** Length in the descriptor's unit (`relay H4`). */
-export const lengthOf = (text: string, unit: string): number => unit === "utf16" ? text.length : [...text].length
+export const lengthOf = (text: string, unit: string): number => (unit === "utf16" ? text.length : [...text].length)
 
 const checkPrompt = (action: JsonObject): Array<string> => {
   const complaints: Array<string> = []

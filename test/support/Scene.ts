@@ -26,7 +26,9 @@ export interface Scene {
   /** The process that runs now. */
   readonly gateway: () => GatewayProcess.GatewayProcess
   /** Another process on the same home, which must have been left by the one before; waits for its handshake. */
-  readonly restart: (env?: Readonly<Record<string, string>>) => Effect.Effect<void, GatewayProcess.GatewayError | WaitedTooLong>
+  readonly restart: (
+    env?: Readonly<Record<string, string>>
+  ) => Effect.Effect<void, GatewayProcess.GatewayError | WaitedTooLong>
   readonly say: (chatId: string, text: string) => void
   /** Texts that a chat shows, notices of the gateway left out: what the echo agent said. */
   readonly answers: (chatId: string) => ReadonlyArray<string>
@@ -41,7 +43,7 @@ const isNotice = (text: string): boolean => /^[^\p{L}\p{N}\p{P} ]/u.test(text)
 export const make = (
   options: SceneOptions = {}
 ): Effect.Effect<Scene, GatewayProcess.GatewayError | WaitedTooLong, Scope.Scope> =>
-  Effect.gen(function*(): Effect.fn.Return<Scene, GatewayProcess.GatewayError | WaitedTooLong, Scope.Scope> {
+  Effect.gen(function* (): Effect.fn.Return<Scene, GatewayProcess.GatewayError | WaitedTooLong, Scope.Scope> {
     const scope = yield* Effect.scope
     const home = yield* GatewayProcess.makeHome
     if (options.config !== undefined) GatewayProcess.writeConfig(home, options.config)
@@ -60,14 +62,20 @@ export const make = (
         env: { ...options.env, ...env }
       }).pipe(Scope.provide(scope))
     let gateway = yield* start()
-    yield* connector.awaitReady(30).pipe(Effect.onError(() => Effect.sync(() => process.stderr.write(gateway.stderr()))))
-    const answers = (chatId: string) => connector.chat(chatId).texts().filter((text) => !isNotice(text))
+    yield* connector
+      .awaitReady(30)
+      .pipe(Effect.onError(() => Effect.sync(() => process.stderr.write(gateway.stderr()))))
+    const answers = (chatId: string) =>
+      connector
+        .chat(chatId)
+        .texts()
+        .filter((text) => !isNotice(text))
     return {
       home,
       connector,
       gateway: () => gateway,
       restart: (env) =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           gateway = yield* start(env)
           yield* connector.awaitReady(30)
         }),

@@ -12,26 +12,28 @@ import { vectors } from "./Vectors.ts"
 /** A client that says whatever the test wants and keeps what it hears. */
 const client = (connector: StrictConnector.StrictConnector, headers: Record<string, string> = {}) =>
   Effect.acquireRelease(
-    Effect.callback<{ readonly heard: Array<Record<string, unknown>>; readonly say: (frame: unknown) => void; readonly socket: WebSocket }>(
-      (resume) => {
-        const socket = new WebSocket(`${connector.url.replace("http", "ws")}/relay`, { headers })
-        const heard: Array<Record<string, unknown>> = []
-        let tail = Buffer.alloc(0)
-        socket.on("message", (data) => {
-          tail = Buffer.concat([tail, data as Buffer])
-          for (let end = tail.indexOf(10); end >= 0; end = tail.indexOf(10)) {
-            heard.push(JSON.parse(tail.subarray(0, end).toString("utf8")))
-            tail = tail.subarray(end + 1)
-          }
-        })
-        socket.on("error", () => resume(Effect.succeed({ heard, say: () => {}, socket })))
-        socket.on("open", () => {
-          const say = (frame: unknown) => socket.send(`${JSON.stringify(frame)}\n`)
-          say({ type: "hello", platform: "relay", botId: "" })
-          resume(Effect.succeed({ heard, say, socket }))
-        })
-      }
-    ),
+    Effect.callback<{
+      readonly heard: Array<Record<string, unknown>>
+      readonly say: (frame: unknown) => void
+      readonly socket: WebSocket
+    }>((resume) => {
+      const socket = new WebSocket(`${connector.url.replace("http", "ws")}/relay`, { headers })
+      const heard: Array<Record<string, unknown>> = []
+      let tail = Buffer.alloc(0)
+      socket.on("message", (data) => {
+        tail = Buffer.concat([tail, data as Buffer])
+        for (let end = tail.indexOf(10); end >= 0; end = tail.indexOf(10)) {
+          heard.push(JSON.parse(tail.subarray(0, end).toString("utf8")))
+          tail = tail.subarray(end + 1)
+        }
+      })
+      socket.on("error", () => resume(Effect.succeed({ heard, say: () => {}, socket })))
+      socket.on("open", () => {
+        const say = (frame: unknown) => socket.send(`${JSON.stringify(frame)}\n`)
+        say({ type: "hello", platform: "relay", botId: "" })
+        resume(Effect.succeed({ heard, say, socket }))
+      })
+    }),
     ({ socket }) => Effect.sync(() => socket.terminate())
   )
 
@@ -63,7 +65,7 @@ describe("the strict connector", () => {
   })
 
   it.live("refuses an upgrade without a valid bearer, and records it", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const connector = yield* StrictConnector.make({ secrets: ["right"], gatewayId: "gw" })
       const expires = Math.floor(Date.now() / 1000) + 300
       yield* client(connector, { authorization: `Bearer ${RelayBearer.mint("gw", "wrong", expires)}` })
@@ -73,20 +75,23 @@ describe("the strict connector", () => {
       assert.lengthOf(connector.violations, 3)
       yield* client(connector, { authorization: `Bearer ${RelayBearer.mint("gw", "right", expires)}` })
       yield* connector.awaitReady()
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped)
+  )
 
   it.live("redelivers what was not acknowledged, in order, before what is new", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const connector = yield* StrictConnector.make()
       for (const text of ["one", "two", "three"]) connector.deliver({ chatId: "c", text })
-      const first = yield* Effect.scoped(Effect.gen(function*() {
-        const { heard, say } = yield* client(connector)
-        yield* eventually("three deliveries", () => texts(heard).length === 3)
-        const two = heard.find(({ event }) => (event as { text?: string } | undefined)?.text === "two")
-        say({ type: "inbound_ack", bufferId: two?.bufferId })
-        yield* eventually("the acknowledgement", () => connector.waiting === 2)
-        return texts(heard)
-      }))
+      const first = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { heard, say } = yield* client(connector)
+          yield* eventually("three deliveries", () => texts(heard).length === 3)
+          const two = heard.find(({ event }) => (event as { text?: string } | undefined)?.text === "two")
+          say({ type: "inbound_ack", bufferId: two?.bufferId })
+          yield* eventually("the acknowledgement", () => connector.waiting === 2)
+          return texts(heard)
+        })
+      )
       assert.deepStrictEqual(first, ["one", "two", "three"])
       connector.deliver({ chatId: "c", text: "four" })
       const { heard } = yield* client(connector)
@@ -94,33 +99,39 @@ describe("the strict connector", () => {
       yield* eventually("four deliveries", () => texts(heard).length === 4)
       assert.deepStrictEqual(texts(heard), ["one", "three", "four", "five"])
       assert.deepStrictEqual(connector.violations, [])
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped)
+  )
 
   it.live("keeps what comes after going_idle for the next connection", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const connector = yield* StrictConnector.make()
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { heard, say } = yield* client(connector)
-        yield* connector.awaitReady()
-        say({ type: "going_idle" })
-        yield* eventually("its acknowledgement", () => heard.some(({ type }) => type === "going_idle_ack"))
-        connector.deliver({ chatId: "c", text: "later" })
-        assert.deepStrictEqual(texts(heard), [])
-      }))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { heard, say } = yield* client(connector)
+          yield* connector.awaitReady()
+          say({ type: "going_idle" })
+          yield* eventually("its acknowledgement", () => heard.some(({ type }) => type === "going_idle_ack"))
+          connector.deliver({ chatId: "c", text: "later" })
+          assert.deepStrictEqual(texts(heard), [])
+        })
+      )
       const { heard } = yield* client(connector)
       yield* eventually("the delivery", () => texts(heard).length === 1)
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped)
+  )
 
   it.live("shows a key once across connections, and marks a headed repeat where keys are unknown", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       for (const knowsKeys of [true, false]) {
         const connector = yield* StrictConnector.make({ descriptor: { supports_idempotency: knowsKeys } })
         const chat = connector.chat("c")
-        yield* Effect.scoped(Effect.gen(function*() {
-          const { say } = yield* client(connector)
-          say(send("1", "key-1", "hi"))
-          yield* eventually("the message", () => chat.shown.length === 1)
-        }))
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { say } = yield* client(connector)
+            say(send("1", "key-1", "hi"))
+            yield* eventually("the message", () => chat.shown.length === 1)
+          })
+        )
         const { say } = yield* client(connector)
         say(send("2", "key-1", knowsKeys ? "hi" : "(perhaps again)\nhi"))
         say(send("3", "key-1", "hi"))
@@ -129,10 +140,11 @@ describe("the strict connector", () => {
         assert.deepStrictEqual(chat.texts(), knowsKeys ? ["hi"] : ["hi", "hi"])
         assert.deepStrictEqual(connector.violations, [])
       }
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped)
+  )
 
   it.live("complains about what only memory can see", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const connector = yield* StrictConnector.make()
       connector.chat("scoped").scopeId = "guild"
       const { say, socket } = yield* client(connector)
@@ -140,15 +152,30 @@ describe("the strict connector", () => {
       say(send("1", "key", "text"))
       say(send("1", "key", "another text"))
       say({ type: "inbound_ack", bufferId: "never-delivered" })
-      say({ ...send("2", "key2", "x"), action: { op: "edit", chat_id: "c", message_id: "nope", content: "x", metadata: { idempotency_key: "k" } } })
-      say({ ...send("3", "key3", "x"), action: { op: "send", chat_id: "scoped", content: "x", metadata: { idempotency_key: "key" } } })
+      say({
+        ...send("2", "key2", "x"),
+        action: { op: "edit", chat_id: "c", message_id: "nope", content: "x", metadata: { idempotency_key: "k" } }
+      })
+      say({
+        ...send("3", "key3", "x"),
+        action: { op: "send", chat_id: "scoped", content: "x", metadata: { idempotency_key: "key" } }
+      })
       socket.send("not json\n")
       yield* eventually("the complaints", () => connector.violations.length >= 7)
       const all = connector.violations.join("\n")
-      for (const part of ["used twice", "another text", "never delivered", "never showed", "scope", "is used in", "not JSON"]) {
+      for (const part of [
+        "used twice",
+        "another text",
+        "never delivered",
+        "never showed",
+        "scope",
+        "is used in",
+        "not JSON"
+      ]) {
         assert.include(all, part)
       }
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped)
+  )
 
   it("allows what the contract allows and complains about the rest", () => {
     const { descriptor } = new StrictConnector.StrictConnector({})
@@ -183,7 +210,7 @@ describe("the strict connector", () => {
   })
 
   it.live("cuts lines anywhere, and they arrive whole", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const connector = yield* StrictConnector.make({ seed: 99 })
       const { heard } = yield* client(connector)
       yield* connector.awaitReady()
@@ -193,10 +220,11 @@ describe("the strict connector", () => {
       yield* eventually("all of them", () => texts(heard).length === sent.length)
       assert.deepStrictEqual(texts(heard), sent)
       assert.isAbove(connector.faults.counts.split, 20)
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped)
+  )
 
   it.live("drops, delays and refuses results, and is silent while frozen", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const connector = yield* StrictConnector.make()
       const { heard, say } = yield* client(connector)
       const results = () => heard.filter(({ type }) => type === "outbound_result").map(({ result }) => result)
@@ -220,7 +248,8 @@ describe("the strict connector", () => {
       assert.strictEqual(connector.counts.actions, 3)
       connector.faults.thaw()
       yield* eventually("both directions", () => texts(heard).length === 1 && connector.counts.actions === 4)
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped)
+  )
 
   it("tells a marked repeat from other texts", () => {
     assert.isTrue(isMarkedRepeat("(may be a repeat)\nhello", "hello"))

@@ -74,8 +74,16 @@ export class StrictConnector {
   readonly faults: ConnectorFaults
   /** Counts of what happened, for reports and for tests to wait on. */
   readonly counts = {
-    connections: 0, handshakes: 0, refusedUpgrades: 0, delivered: 0, redelivered: 0, acknowledged: 0, actions: 0,
-    interrupts: 0, goingIdle: 0, violations: 0
+    connections: 0,
+    handshakes: 0,
+    refusedUpgrades: 0,
+    delivered: 0,
+    redelivered: 0,
+    acknowledged: 0,
+    actions: 0,
+    interrupts: 0,
+    goingIdle: 0,
+    violations: 0
   }
   readonly identities: ReadonlyArray<Identity>
   readonly descriptor: Descriptor
@@ -128,7 +136,8 @@ export class StrictConnector {
   awaitReady(seconds = 20): Effect.Effect<void, WaitedTooLong> {
     return eventually("the gateway's handshake", () => this.ready, {
       seconds,
-      seen: () => `connections ${this.counts.connections}, refused ${this.counts.refusedUpgrades}, ${this.violations[0] ?? ""}`
+      seen: () =>
+        `connections ${this.counts.connections}, refused ${this.counts.refusedUpgrades}, ${this.violations[0] ?? ""}`
     })
   }
 
@@ -281,7 +290,8 @@ export class StrictConnector {
   }
 
   private acknowledged(bufferId: string): void {
-    if (!this.everDelivered.has(bufferId)) return this.violation(`${bufferId} is acknowledged but was never delivered (I3)`)
+    if (!this.everDelivered.has(bufferId))
+      return this.violation(`${bufferId} is acknowledged but was never delivered (I3)`)
     if (this.unacknowledged.delete(bufferId)) this.counts.acknowledged++
   }
 
