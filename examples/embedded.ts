@@ -3,14 +3,27 @@
  * anyway. After `npm run build`: `npx node examples/embedded.ts`.
  */
 import { Context, Effect, Layer, Logger, Queue, Stream, SubscriptionRef } from "effect"
-import { type Adapter, type AdapterState, Agent, type AgentEvent, Gateway, Intake, makeSource, type Registration, textEvent,
-  untrusted } from "switchboard"
+import {
+  type Adapter,
+  type AdapterState,
+  Agent,
+  type AgentEvent,
+  Gateway,
+  Intake,
+  makeSource,
+  type Registration,
+  textEvent,
+  untrusted
+} from "switchboard"
 
 /** The application's own part: what a person types, and what is shown to them. */
-class Terminal extends Context.Service<Terminal, {
-  readonly typed: Queue.Queue<string>
-  readonly shown: Queue.Queue<string>
-}>()("example/Terminal") {
+class Terminal extends Context.Service<
+  Terminal,
+  {
+    readonly typed: Queue.Queue<string>
+    readonly shown: Queue.Queue<string>
+  }
+>()("example/Terminal") {
   static readonly layer = Layer.effect(
     Terminal,
     Effect.all({ typed: Queue.bounded<string>(16), shown: Queue.bounded<string>(16) })
@@ -35,17 +48,28 @@ const shouting = Layer.succeed(Agent, {
 const terminalAdapter = ({ shown, typed }: Terminal["Service"]): Registration => ({
   name: "terminal",
   label: "Terminal",
-  make: Effect.gen(function*() {
+  make: Effect.gen(function* () {
     const intake = yield* Intake
     const source = makeSource({ platform: "terminal", chatId: "main", userId: "me" })
     const state = yield* SubscriptionRef.make<AdapterState>({
-      status: "connected", detail: null, lastIn: Date.now(), lastOut: Date.now(), reconnects: 0
+      status: "connected",
+      detail: null,
+      lastIn: Date.now(),
+      lastOut: Date.now(),
+      reconnects: 0
     })
     yield* Stream.fromQueue(typed).pipe(
       Stream.runForEach((text) =>
-        Effect.orDie(intake.take([
-          { event: textEvent(source, text, crypto.randomUUID()), provenance: untrusted, link: "terminal:", bufferId: null }
-        ]))
+        Effect.orDie(
+          intake.take([
+            {
+              event: textEvent(source, text, crypto.randomUUID()),
+              provenance: untrusted,
+              link: "terminal:",
+              bufferId: null
+            }
+          ])
+        )
       ),
       Effect.forkScoped
     )
@@ -60,7 +84,13 @@ const terminalAdapter = ({ shown, typed }: Terminal["Service"]): Registration =>
         awaitUp: Effect.void,
         settle: () => "mark",
         capabilities: () => ({
-          maxLength: 4000, lengthUnit: "utf16", dialect: "plain", edit: false, typing: false, streaming: false, settle: "mark"
+          maxLength: 4000,
+          lengthUnit: "utf16",
+          dialect: "plain",
+          edit: false,
+          typing: false,
+          streaming: false,
+          settle: "mark"
         }),
         send: ({ text }) => Effect.as(Queue.offer(shown, text), { messageId: null }),
         edit: () => Effect.void,
@@ -70,14 +100,17 @@ const terminalAdapter = ({ shown, typed }: Terminal["Service"]): Registration =>
   })
 })
 
-const gateway = Layer.unwrap(Effect.map(Terminal, (terminal) =>
-  Gateway.layer({
-    settings: { SWITCHBOARD_STORAGE: "memory", TERMINAL_ALLOW_ALL_USERS: "true" },
-    adapters: [terminalAdapter(terminal)],
-    agent: shouting
-  })))
+const gateway = Layer.unwrap(
+  Effect.map(Terminal, (terminal) =>
+    Gateway.layer({
+      settings: { SWITCHBOARD_STORAGE: "memory", TERMINAL_ALLOW_ALL_USERS: "true" },
+      adapters: [terminalAdapter(terminal)],
+      agent: shouting
+    })
+  )
+)
 
-const program = Effect.gen(function*() {
+const program = Effect.gen(function* () {
   const { shown, typed } = yield* Terminal
   yield* Queue.offer(typed, "is anybody there?")
   console.log(yield* Queue.take(shown))
@@ -85,9 +118,11 @@ const program = Effect.gen(function*() {
   console.log(yield* Queue.take(shown))
 })
 
-await Effect.runPromise(program.pipe(
-  Effect.timeout("20 seconds"),
-  Effect.provide(gateway),
-  Effect.provide(Terminal.layer),
-  Effect.provide(Logger.layer([]))
-))
+await Effect.runPromise(
+  program.pipe(
+    Effect.timeout("20 seconds"),
+    Effect.provide(gateway),
+    Effect.provide(Terminal.layer),
+    Effect.provide(Logger.layer([]))
+  )
+)

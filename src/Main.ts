@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command line's entry. Whatever Node it is started with, the program runs on Node 24 or newer: under an older one this
- * file hands everything to the Node that the package `node` installed. It must parse on Node 20: no other import here.
+ * The command line's entry. Whatever Node it is started with, the program runs on Node 24 or newer: under an older one
+ * this file hands everything to the Node that the package `node` installed. It must parse on Node 20: no other import.
  */
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
@@ -47,7 +47,7 @@ const runUnder = (program: string): void => {
   })
 }
 
-/** An orphan would hold the home while nobody knows of it: the end of the channel is the end of this process, at once. */
+/** An orphan would hold the home while nobody knows of it: the end of the channel is our end, at once. */
 const endWithWrapper = (): void => {
   if (process.env[marker] === undefined) return
   delete process.env[marker]
@@ -72,7 +72,8 @@ else {
   const program = newerNode()
   if (program === null || process.env[marker] !== undefined) {
     console.error(
-      `Switchboard needs Node ${needed} or newer, this is ${process.versions.node}; run npm ci (it brings one), or update Node`
+      `Switchboard needs Node ${needed} or newer, this is ${process.versions.node}; ` +
+        "run npm ci (it brings one), or update Node"
     )
     process.exit(1)
   }

@@ -13,13 +13,27 @@ export type { StoredMessage } from "./Storage/Transcript.ts"
 export { AdapterError } from "./Platforms/Adapter.ts"
 export type { Adapter, AdapterState, Registration } from "./Platforms/Adapter.ts"
 export type {
-  Capabilities, EditRequest, LengthUnit, Outlet, SendReceipt, SendRequest, Settle, Target
+  Capabilities,
+  EditRequest,
+  LengthUnit,
+  Outlet,
+  SendReceipt,
+  SendRequest,
+  Settle,
+  Target
 } from "./Delivery/Outlet.ts"
 export { SendError, SendErrorKind } from "./Message/SendError.ts"
 
 export { Intake } from "./Session/Intake.ts"
 export type { Inbound, IntakeOutcome } from "./Session/Intake.ts"
-export { Media, MessageEvent, MessageType, PromptResponse, ReplyContext, text as textEvent } from "./Message/MessageEvent.ts"
+export {
+  Media,
+  MessageEvent,
+  MessageType,
+  PromptResponse,
+  ReplyContext,
+  text as textEvent
+} from "./Message/MessageEvent.ts"
 export { make as makeSource, Source, untrusted } from "./Message/Source.ts"
 export type { Provenance } from "./Message/Source.ts"
 

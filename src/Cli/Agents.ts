@@ -15,13 +15,16 @@ export const chosenAgent: Effect.Effect<ChosenAgent, ConfigError, Settings> = Ef
   name === "echo"
     ? Effect.succeed({ name, layer: Echo.layer })
     : Effect.fail(
-      new ConfigError({
-        problems: [{
-          level: "error",
-          where: "SWITCHBOARD_AGENT",
-          value: `"${name}"`,
-          expected: "an agent that this version has: \"echo\"",
-          fix: "set SWITCHBOARD_AGENT=echo"
-        }]
-      })
-    ))
+        new ConfigError({
+          problems: [
+            {
+              level: "error",
+              where: "SWITCHBOARD_AGENT",
+              value: `"${name}"`,
+              expected: 'an agent that this version has: "echo"',
+              fix: "set SWITCHBOARD_AGENT=echo"
+            }
+          ]
+        })
+      )
+)

@@ -36,16 +36,20 @@ const bad = (name: string, says: string): Check => ({ name, ok: false, says })
 const guarded = <R>(name: string, check: Effect.Effect<Check, unknown, R>): Effect.Effect<Check, never, R> =>
   Effect.catchCause(check, (cause) => Effect.succeed(bad(name, Output.oneLine(endingOf(cause).message, 300))))
 
-const node: Check = Number(process.versions.node.split(".")[0]) >= 24
-  ? good("node", process.versions.node)
-  : bad("node", `${process.versions.node}, needed: 24 or newer`)
+const node: Check =
+  Number(process.versions.node.split(".")[0]) >= 24
+    ? good("node", process.versions.node)
+    : bad("node", `${process.versions.node}, needed: 24 or newer`)
 
 const configuration = Effect.map(problemsOf, (problems): Check => {
   const errors = problems.filter(({ level }) => level === "error").length
   const warnings = problems.length - errors
   const more = "config check names them"
   if (errors > 0) return bad("configuration", `${errors} ${errors === 1 ? "error" : "errors"}; ${more}`)
-  return good("configuration", warnings === 0 ? "decodes" : `decodes, ${warnings} ${warnings === 1 ? "warning" : "warnings"}; ${more}`)
+  return good(
+    "configuration",
+    warnings === 0 ? "decodes" : `decodes, ${warnings} ${warnings === 1 ? "warning" : "warnings"}; ${more}`
+  )
 })
 
 const isOpen = (path: string): boolean => ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o077) !== 0
@@ -65,15 +69,15 @@ const homeRights = (home: HomePaths): Check => {
 }
 
 const storage = (home: HomePaths) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const choice = yield* (yield* Settings).get(Storage)
     if (choice._tag === "memory") return good("storage", "memory: nothing survives the end of the process")
     if (choice._tag === "sqlite") {
       return yield* Effect.try({ try: () => sqlite(home.database), catch: (cause) => cause })
     }
-    const opened = yield* Effect.result(Layer.build(
-      Database.layer({ storage: { url: choice.url }, filename: home.database, exclusive: false })
-    ))
+    const opened = yield* Effect.result(
+      Layer.build(Database.layer({ storage: { url: choice.url }, filename: home.database, exclusive: false }))
+    )
     if (Result.isSuccess(opened)) return good("storage", "the PostgreSQL server takes us")
     const { message, reason } = opened.failure
     return reason === "InUse" ? good("storage", `in use: ${message}`) : bad("storage", message)
@@ -91,7 +95,7 @@ const sqlite = (filename: string): Check => {
   }
 }
 
-const relay = Effect.gen(function*() {
+const relay = Effect.gen(function* () {
   const settings = yield* Settings
   const url = yield* settings.get(RelayUrl)
   const hasId = (yield* settings.get(RelayId)) !== null
@@ -105,7 +109,7 @@ const relay = Effect.gen(function*() {
 })
 
 const listener = (found: Status.Found) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const settings = yield* Settings
     const host = yield* settings.get(HttpHost)
     const port = yield* settings.get(HttpPort)
@@ -119,14 +123,14 @@ const listener = (found: Status.Found) =>
       : bad("listener", bound.failure.message)
   })
 
-const webChat = Effect.gen(function*() {
+const webChat = Effect.gen(function* () {
   const { isConnectorOn } = yield* Links.plan
   if (!isConnectorOn) return good("web chat", "off")
   yield* Assets.load()
   return good("web chat", "its files are there")
 }).pipe(Effect.provide(NodeFileSystem.layer))
 
-const doctor = Effect.gen(function*() {
+const doctor = Effect.gen(function* () {
   const home = yield* Globals.homePaths
   const found = Status.find(home)
   const first = [

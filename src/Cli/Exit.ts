@@ -1,6 +1,6 @@
 /**
- * How a command ends: its exit code (`operations`, the exit table) and the words for it. Every failure of every command is
- * turned into both here; what is printed never holds a secret.
+ * How a command ends: its exit code (`operations`, the exit table) and the words for it. Every failure of every
+ * command is turned into both here; what is printed never holds a secret.
  */
 import { Cause, Schema } from "effect"
 import { CliError } from "effect/cli"
@@ -45,10 +45,14 @@ const ending = (error: unknown): Ending => {
   if (error instanceof CommandFailed) return { code: error.code, message: error.message }
   if (error instanceof ConfigError) return { code: exitCode.configuration, message: error.message }
   if (error instanceof HomeError) return { code: exitCode.configuration, message: error.message }
-  if (error instanceof HomeLocked || error instanceof HomeLockError) return { code: exitCode.defect, message: error.message }
+  if (error instanceof HomeLocked || error instanceof HomeLockError)
+    return { code: exitCode.defect, message: error.message }
   if (error instanceof StorageError) return { code: storageCode(error), message: error.message }
   if (SqlError.isSqlError(error)) {
-    return { code: passing.has(error.reason._tag) ? exitCode.temporary : exitCode.defect, message: `storage: ${error.message}` }
+    return {
+      code: passing.has(error.reason._tag) ? exitCode.temporary : exitCode.defect,
+      message: `storage: ${error.message}`
+    }
   }
   // The command line has explained itself beside its help.
   if (CliError.isCliError(error)) return { code: exitCode.misuse, message: "" }

@@ -17,7 +17,7 @@ export const Home = GlobalFlag.Setting("home")({
 export const Profile = GlobalFlag.Setting("profile")({
   flag: Flag.String("profile").pipe(
     Flag.withAlias("p"),
-    Flag.filter(isProfileName, () => "a profile is named with lower-case letters, digits, \"_\" and \"-\", at most 64"),
+    Flag.filter(isProfileName, () => 'a profile is named with lower-case letters, digits, "_" and "-", at most 64'),
     Flag.optional,
     Flag.withDescription("Profile below the home"),
     Flag.withMetavar("NAME")
@@ -53,12 +53,14 @@ export const Version = GlobalFlag.Action({
 })
 
 /** Least level on standard error. */
-export const level = Effect.gen(function*() {
+export const level = Effect.gen(function* () {
   const verbose = (yield* Verbose).length
-  return ((yield* Quiet) ? "None" : verbose >= 2 ? "Debug" : verbose === 1 ? "Info" : "Warn") satisfies LogLevel.LogLevel
+  return (
+    (yield* Quiet) ? "None" : verbose >= 2 ? "Debug" : verbose === 1 ? "Info" : "Warn"
+  ) satisfies LogLevel.LogLevel
 })
 
-const homeOptions = Effect.gen(function*() {
+const homeOptions = Effect.gen(function* () {
   return { home: Option.getOrUndefined(yield* Home), profile: Option.getOrUndefined(yield* Profile) }
 })
 
@@ -72,6 +74,6 @@ export const homePaths: Effect.Effect<HomePaths, never, Effect.Services<typeof h
 )
 
 /** For commands that do their work and end: settings, and a log on standard error alone. */
-export const oneShot = Layer.unwrap(Effect.map(level, (standardError) => Log.layer({ standardError, files: false }))).pipe(
-  Layer.provideMerge(settings)
-)
+export const oneShot = Layer.unwrap(
+  Effect.map(level, (standardError) => Log.layer({ standardError, files: false }))
+).pipe(Layer.provideMerge(settings))

@@ -1,6 +1,6 @@
 /**
- * `inbox list | show | replay | drop`: the messages taken and what became of them (`operations`, Commands). Works on the
- * database beside a running gateway, which finds a change by its sweep.
+ * `inbox list | show | replay | drop`: the messages taken and what became of them (`operations`, Commands). Works on
+ * the database beside a running gateway, which finds a change by its sweep.
  */
 import { Clock, Effect, Schema } from "effect"
 import { Command } from "effect/cli"
@@ -37,14 +37,15 @@ const columns =
 
 const isGatewayRunning = Effect.map(Settings, ({ home }) => isHeld(paths(home)))
 
-const newest = Effect.fnUntraced(function*(states: ReadonlyArray<string>) {
+const newest = Effect.fnUntraced(function* (states: ReadonlyArray<string>) {
   const sql = yield* SqlClient.SqlClient
   return yield* decodeRows(
-    yield* sql`SELECT ${sql.literal(columns)} FROM inbox WHERE state IN ${sql.in(states)} ORDER BY id DESC LIMIT ${listed}`
+    yield* sql`SELECT ${sql.literal(columns)} FROM inbox
+      WHERE state IN ${sql.in(states)} ORDER BY id DESC LIMIT ${listed}`
   )
 })
 
-const find = Effect.fnUntraced(function*(id: number) {
+const find = Effect.fnUntraced(function* (id: number) {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* decodeRows(yield* sql`SELECT ${sql.literal(columns)} FROM inbox WHERE id = ${id}`)
   return row ?? (yield* refuse(`there is no message ${id} in the inbox`))
@@ -61,37 +62,45 @@ const textOf = (row: Row): string => {
 
 const shown = ({ event, ...row }: Row) => ({ ...row, event: jsonOf(event) })
 
-const list = Command.make("list", { state: stateFlag(InboxState.literals, undone.join(", ")), json }, ({ json, state }) =>
-  Effect.gen(function*() {
-    const rows = yield* newest(state === undefined ? undone : [state])
-    if (json) return yield* Output.json(rows.map(shown))
-    if (rows.length === 0) return yield* Output.line("nothing")
-    yield* Output.lines(Output.table([
-      ["id", "state", "taken", "session", "text"],
-      ...rows.map((row) => [
-        String(row.id), row.state, time(row.taken_at), Output.oneLine(row.session_key || row.link, 48), Output.oneLine(textOf(row))
-      ])
-    ]))
-  }).pipe(Effect.provide(Storage.command))).pipe(
-    Command.withDescription(`List what is not done yet, the newest ${listed}`)
-  )
+const list = Command.make(
+  "list",
+  { state: stateFlag(InboxState.literals, undone.join(", ")), json },
+  ({ json, state }) =>
+    Effect.gen(function* () {
+      const rows = yield* newest(state === undefined ? undone : [state])
+      if (json) return yield* Output.json(rows.map(shown))
+      if (rows.length === 0) return yield* Output.line("nothing")
+      yield* Output.lines(
+        Output.table([
+          ["id", "state", "taken", "session", "text"],
+          ...rows.map((row) => [
+            String(row.id),
+            row.state,
+            time(row.taken_at),
+            Output.oneLine(row.session_key || row.link, 48),
+            Output.oneLine(textOf(row))
+          ])
+        ])
+      )
+    }).pipe(Effect.provide(Storage.command))
+).pipe(Command.withDescription(`List what is not done yet, the newest ${listed}`))
 
 const show = Command.make("show", { id: idArgument }, ({ id }) =>
-  Effect.flatMap(find(id), (row) => Output.json(shown(row))).pipe(Effect.provide(Storage.command))).pipe(
-    Command.withDescription("Show one message whole, redacted")
-  )
+  Effect.flatMap(find(id), (row) => Output.json(shown(row))).pipe(Effect.provide(Storage.command))
+).pipe(Command.withDescription("Show one message whole, redacted"))
 
 /**
  * The message runs again as a row of its own: under the old id its turn would find its own transcript and its own sent
  * answers, and say nothing.
  */
 const replay = Command.make("replay", { id: idArgument }, ({ id }) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const row = yield* find(id)
     if (row.state === "running" && (yield* isGatewayRunning)) return yield* refuse(`message ${id} runs now`)
     if (undone.includes(row.state)) return yield* refuse(`message ${id} is ${row.state}: it runs by itself`)
-    if (row.session_key === "") return yield* refuse(`message ${id} never became a message (${row.note}): it cannot run`)
+    if (row.session_key === "")
+      return yield* refuse(`message ${id} never became a message (${row.note}): it cannot run`)
     const now = yield* Clock.currentTimeMillis
     const key = `replay:${id}:${now}`
     const [again] = yield* sql<{ readonly id: unknown }>`
@@ -101,12 +110,11 @@ const replay = Command.make("replay", { id: idArgument }, ({ id }) =>
         ${`again, after ${id}`}, ${now}, NULL FROM inbox WHERE id = ${id}
       RETURNING id`
     yield* Output.line(`message ${id} runs again as ${String(again?.id)}`)
-  }).pipe(Effect.provide(Storage.command))).pipe(
-    Command.withDescription("Run a message again that has come to its end")
-  )
+  }).pipe(Effect.provide(Storage.command))
+).pipe(Command.withDescription("Run a message again that has come to its end"))
 
 const drop = Command.make("drop", { id: idArgument }, ({ id }) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const row = yield* find(id)
     if (row.state === "running" && (yield* isGatewayRunning)) {
@@ -119,7 +127,8 @@ const drop = Command.make("drop", { id: idArgument }, ({ id }) =>
       WHERE id = ${id} AND state = ${row.state} RETURNING id`
     if (dropped.length === 0) return yield* refuse(`message ${id} has just changed; look at it again`)
     yield* Output.line(`message ${id} is dropped`)
-  }).pipe(Effect.provide(Storage.command))).pipe(Command.withDescription("Give up a message: it is done without a turn"))
+  }).pipe(Effect.provide(Storage.command))
+).pipe(Command.withDescription("Give up a message: it is done without a turn"))
 
 export const inboxCommand = Command.make("inbox").pipe(
   Command.withDescription("Look at the messages taken, run them again, give them up"),

@@ -12,9 +12,29 @@ import { relaySettings } from "../Relay/RelaySettings.ts"
 
 /** `operations F8`. */
 export const platformNames: ReadonlyArray<string> = [
-  "telegram", "discord", "whatsapp", "whatsapp_cloud", "slack", "signal", "mattermost", "matrix", "homeassistant", "email",
-  "sms", "dingtalk", "api_server", "webhook", "msgraph_webhook", "feishu", "wecom", "wecom_callback", "weixin",
-  "bluebubbles", "qqbot", "yuanbao", "relay"
+  "telegram",
+  "discord",
+  "whatsapp",
+  "whatsapp_cloud",
+  "slack",
+  "signal",
+  "mattermost",
+  "matrix",
+  "homeassistant",
+  "email",
+  "sms",
+  "dingtalk",
+  "api_server",
+  "webhook",
+  "msgraph_webhook",
+  "feishu",
+  "wecom",
+  "wecom_callback",
+  "weixin",
+  "bluebubbles",
+  "qqbot",
+  "yuanbao",
+  "relay"
 ]
 
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
@@ -26,7 +46,7 @@ export const knownSettings: ReadonlyArray<Setting<unknown>> = [
 ]
 
 /** Fails when something does not decode; gives what is ignored or replaced by a default. */
-export const decodeAll: Effect.Effect<ReadonlyArray<ConfigProblem>, ConfigError, Settings> = Effect.gen(function*() {
+export const decodeAll: Effect.Effect<ReadonlyArray<ConfigProblem>, ConfigError, Settings> = Effect.gen(function* () {
   const problems = (yield* Settings).check(knownSettings)
   const errors = problems.filter((problem) => problem.level === "error")
   return errors.length > 0 ? yield* new ConfigError({ problems: errors }) : problems

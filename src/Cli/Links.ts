@@ -1,6 +1,6 @@
 /**
- * Which links this configuration has, under which names people address them, and how each is made (`operations T1`). The
- * local connector's link is the relay like any other, dialled on our own listener.
+ * Which links this configuration has, under which names people address them, and how each is made (`operations T1`).
+ * The local connector's link is the relay like any other, dialled on our own listener.
  */
 import { Effect, type Redacted } from "effect"
 import { connectorEnabled } from "../Config/GatewaySettings.ts"
@@ -23,7 +23,10 @@ export interface Plan {
   /** The local connector runs. */
   readonly isConnectorOn: boolean
   /** `own`: where our listener is, and the secret it shares with the link; needed when the connector runs. */
-  readonly registrations: (own: { readonly url: string; readonly secret: Redacted.Redacted }) => ReadonlyArray<Registration>
+  readonly registrations: (own: {
+    readonly url: string
+    readonly secret: Redacted.Redacted
+  }) => ReadonlyArray<Registration>
 }
 
 /** The platform that the local connector names in its frames. */
@@ -35,7 +38,7 @@ const relay = (name: string, label: string, options: RelayAdapter.RelayOptions):
   make: Effect.provide(RelayAdapter.make(options), Dialer.layer)
 })
 
-export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(function*() {
+export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(function* () {
   const settings = yield* Settings
   const url = yield* settings.get(RelayUrl)
   const platform = yield* settings.get(RelayPlatform)
@@ -58,16 +61,19 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
     isConnectorOn,
     registrations: (own) => {
       const found: Array<Registration> = []
-      if (url !== null) found.push(relay("relay", "Relay", { url, platform, botId, id, secret, streamingDefault: false }))
+      if (url !== null)
+        found.push(relay("relay", "Relay", { url, platform, botId, id, secret, streamingDefault: false }))
       if (isConnectorOn) {
-        found.push(relay("web", "Web chat", {
-          url: own.url,
-          platform: connectorPlatform,
-          botId: ownBotId,
-          id: "local",
-          secret: own.secret,
-          streamingDefault: true
-        }))
+        found.push(
+          relay("web", "Web chat", {
+            url: own.url,
+            platform: connectorPlatform,
+            botId: ownBotId,
+            id: "local",
+            secret: own.secret,
+            streamingDefault: true
+          })
+        )
       }
       return found
     }

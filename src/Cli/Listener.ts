@@ -23,10 +23,11 @@ const gracefulShutdown = "1 second"
 const starting: App = Effect.map(HttpServerRequest.HttpServerRequest, ({ url }) =>
   url === "/health"
     ? HttpServerResponse.jsonUnsafe({ status: "ok", platform: "switchboard", version })
-    : HttpServerResponse.jsonUnsafe({ status: "not ready", reasons: ["starting"] }, { status: 503 }))
+    : HttpServerResponse.jsonUnsafe({ status: "not ready", reasons: ["starting"] }, { status: 503 })
+)
 
 /** Loopback, as this machine reaches the listener itself. */
-const reachable = (host: string): string => host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host
+const reachable = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host)
 
 const refused = (host: string, port: number, cause: unknown): CommandFailed => {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown"
@@ -35,7 +36,9 @@ const refused = (host: string, port: number, cause: unknown): CommandFailed => {
     case "EADDRINUSE":
       return new CommandFailed({
         code: exitCode.temporary,
-        message: `cannot listen on ${at}: the port is taken; stop what uses it, or set SWITCHBOARD_HTTP_PORT (0 = any free one)`
+        message:
+          `cannot listen on ${at}: the port is taken; ` +
+          "stop what uses it, or set SWITCHBOARD_HTTP_PORT (0 = any free one)"
       })
     case "EACCES":
       return new CommandFailed({
@@ -57,16 +60,19 @@ const refused = (host: string, port: number, cause: unknown): CommandFailed => {
   }
 }
 
-export class Listener extends Context.Service<Listener, {
-  readonly host: string
-  readonly port: number
-  /** As it is bound, without a slash at the end. */
-  readonly url: string
-  /** As this process reaches it. */
-  readonly ownUrl: string
-  /** From now on `app` answers. */
-  readonly answer: (app: App) => void
-}>()("Cli/Listener") {
+export class Listener extends Context.Service<
+  Listener,
+  {
+    readonly host: string
+    readonly port: number
+    /** As it is bound, without a slash at the end. */
+    readonly url: string
+    /** As this process reaches it. */
+    readonly ownUrl: string
+    /** From now on `app` answers. */
+    readonly answer: (app: App) => void
+  }
+>()("Cli/Listener") {
   /** `port` 0 = any free one. */
   static readonly layer = (options: {
     readonly host: string
@@ -74,7 +80,7 @@ export class Listener extends Context.Service<Listener, {
   }): Layer.Layer<Listener, CommandFailed> => Layer.effect(Listener, make(options))
 }
 
-const make = Effect.fnUntraced(function*({ host, port }: { readonly host: string; readonly port: number }) {
+const make = Effect.fnUntraced(function* ({ host, port }: { readonly host: string; readonly port: number }) {
   const sockets = new Set<Socket>()
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const nodeServer = createServer()
@@ -82,9 +88,11 @@ const make = Effect.fnUntraced(function*({ host, port }: { readonly host: string
     sockets.add(socket)
     socket.once("close", () => sockets.delete(socket))
   })
-  const server = yield* NodeHttpServer.make(() => nodeServer, { host, port, gracefulShutdownTimeout: gracefulShutdown }).pipe(
-    Effect.mapError(({ cause }) => refused(host, port, cause))
-  )
+  const server = yield* NodeHttpServer.make(() => nodeServer, {
+    host,
+    port,
+    gracefulShutdownTimeout: gracefulShutdown
+  }).pipe(Effect.mapError(({ cause }) => refused(host, port, cause)))
   nodeServer.on("error", (error) => void run(Effect.logError("the HTTP listener has a problem", error)))
   // A page that does not answer the end of its socket must not hold the end of the process.
   yield* Effect.addFinalizer(() => Effect.sync(() => sockets.forEach((socket) => socket.destroy())))
@@ -92,7 +100,7 @@ const make = Effect.fnUntraced(function*({ host, port }: { readonly host: string
   let current = starting
   yield* server.serve(
     Effect.suspend(() => current).pipe(
-      Effect.tapCause((cause) => Cause.hasDies(cause) ? Effect.logError("a request died", cause) : Effect.void)
+      Effect.tapCause((cause) => (Cause.hasDies(cause) ? Effect.logError("a request died", cause) : Effect.void))
     )
   )
   const address = server.address

@@ -23,12 +23,21 @@ export const json = (value: unknown): Effect.Effect<void> =>
 /** Control characters would move the reader's cursor; a line break would break the table. */
 export const oneLine = (text: string, most = 60): string => {
   const flat = text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, " ").trim()
-  return Array.from(flat).length <= most ? flat : `${Array.from(flat).slice(0, most - 1).join("")}…`
+  return Array.from(flat).length <= most
+    ? flat
+    : `${Array.from(flat)
+        .slice(0, most - 1)
+        .join("")}…`
 }
 
 /** Columns as wide as their widest cell, two blanks apart; the last one is not padded. */
 export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
   const widths: Array<number> = []
-  for (const row of rows) row.forEach((cell, i) => widths[i] = Math.max(widths[i] ?? 0, cell.length))
-  return rows.map((row) => row.map((cell, i) => i === row.length - 1 ? cell : cell.padEnd(widths[i]!)).join("  ").trimEnd())
+  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)))
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!)))
+      .join("  ")
+      .trimEnd()
+  )
 }

@@ -20,7 +20,13 @@ import { statusCommand } from "./Status.ts"
 const root = Command.make("switchboard", {}, () => runGateway).pipe(
   Command.withDescription("Connects AI agents to chat platforms. Without a command it runs the gateway."),
   Command.withSubcommands([
-    runCommand, statusCommand, doctorCommand, configCommand, sendCommand, inboxCommand, outboxCommand
+    runCommand,
+    statusCommand,
+    doctorCommand,
+    configCommand,
+    sendCommand,
+    inboxCommand,
+    outboxCommand
   ]),
   Command.withGlobalFlags([Globals.Home, Globals.Profile, Globals.Verbose, Globals.Quiet])
 )
@@ -35,7 +41,9 @@ const environment = Layer.mergeAll(
 
 /** The last resort for what no fiber owns: said without secrets, and never lived with. */
 const onUncaught = (error: unknown): void => {
-  process.stderr.write(`${redact(`defect: ${error instanceof Error ? error.stack ?? error.message : String(error)}`)}\n`)
+  process.stderr.write(
+    `${redact(`defect: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)}\n`
+  )
   process.exit(exitCode.defect)
 }
 

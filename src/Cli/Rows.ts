@@ -1,4 +1,6 @@
-/** What the commands over stored rows share: how a row's columns are read, how its time is shown, the flags of a list. */
+/**
+ * What the commands over stored rows share: how a row's columns are read, how its time is shown, the flags of a list.
+ */
 import { Option, Schema, SchemaGetter } from "effect"
 import { Argument, Flag } from "effect/cli"
 import { CommandFailed, exitCode } from "./Exit.ts"
@@ -16,7 +18,12 @@ export const Text = Schema.NullOr(Schema.String)
 export const listed = 50
 
 export const time = (at: number | null): string =>
-  at === null ? "-" : new Date(at).toISOString().replace("T", " ").replace(/\.\d+Z$/, "Z")
+  at === null
+    ? "-"
+    : new Date(at)
+        .toISOString()
+        .replace("T", " ")
+        .replace(/\.\d+Z$/, "Z")
 
 /** A value of a JSON column as it stands, or its text when it is no JSON any more. */
 export const jsonOf = (text: string | null): unknown => {
@@ -42,7 +49,9 @@ export const stateFlag = (states: ReadonlyArray<string>, usual: string) =>
     Flag.withDescription(`Only rows of this state (${states.join(", ")}); default: ${usual}`)
   )
 
-export const idArgument = Argument.Int("id").pipe(Argument.withDescription("Number of the row, as `inbox list` shows it"))
+export const idArgument = Argument.Int("id").pipe(
+  Argument.withDescription("Number of the row, as `inbox list` shows it")
+)
 
 export const keyArgument = Argument.String("key").pipe(
   Argument.withDescription("Key of the row, or its first characters (6 or more) when they are unique")

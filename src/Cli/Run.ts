@@ -1,6 +1,6 @@
 /**
- * `run`: the gateway in the foreground, from the first look at its settings to the last line of its log (`operations B1`,
- * X1, X2). What it prints on standard output is for whoever starts it: where it listens.
+ * `run`: the gateway in the foreground, from the first look at its settings to the last line of its log (`operations
+ * B1`, X1, X2). What it prints on standard output is for whoever starts it: where it listens.
  */
 import { Context, Duration, Effect, Layer, Schedule } from "effect"
 import { Command } from "effect/cli"
@@ -46,7 +46,7 @@ const endHard = (after: Duration.Duration, context: Context.Context<Log>) => () 
   ).unref()
 }
 
-const serve = Effect.gen(function*() {
+const serve = Effect.gen(function* () {
   const settings = yield* Settings
   const problems = yield* decodeAll
   const agent = yield* chosenAgent
@@ -57,10 +57,7 @@ const serve = Effect.gen(function*() {
     yield* Effect.logWarning("configuration", { where, found: value, expected, fix })
   }
 
-  const built = yield* Effect.raceFirst(
-    Layer.build(Server.layer(plan, agent)),
-    Effect.as(signals.first, null)
-  )
+  const built = yield* Effect.raceFirst(Layer.build(Server.layer(plan, agent)), Effect.as(signals.first, null))
   if (built === null) return yield* Effect.logInfo("stopped before the start was over")
   const lifecycle = Context.get(built, Lifecycle)
   const listener = Context.get(built, Listener)
@@ -72,7 +69,11 @@ const serve = Effect.gen(function*() {
     home: settings.home,
     storage: Context.get(built, Database).describe,
     agent: agent.name,
-    platforms: supervisor.view().map(({ name }) => name).join(", ") || "none",
+    platforms:
+      supervisor
+        .view()
+        .map(({ name }) => name)
+        .join(", ") || "none",
     http: listener.url
   })
 
@@ -86,15 +87,20 @@ const serve = Effect.gen(function*() {
   if (reason === "fatal") {
     return yield* new CommandFailed({
       code: exitCode.configuration,
-      message: "no platform can run: " +
-        supervisor.view().map(({ error, label, state }) => `${label}: ${error?.message ?? state.detail ?? state.status}`).join("; ")
+      message:
+        "no platform can run: " +
+        supervisor
+          .view()
+          .map(({ error, label, state }) => `${label}: ${error?.message ?? state.detail ?? state.status}`)
+          .join("; ")
     })
   }
 }).pipe(Effect.scoped)
 
 /** For `run`, and for the program without a command. */
 export const runGateway = Effect.flatMap(Globals.level, (standardError) =>
-  serve.pipe(Effect.provide(Log.layer({ standardError })), Effect.provide(Globals.settings)))
+  serve.pipe(Effect.provide(Log.layer({ standardError })), Effect.provide(Globals.settings))
+)
 
 export const runCommand = Command.make("run", {}, () => runGateway).pipe(
   Command.withDescription("Run the gateway in the foreground"),

@@ -50,14 +50,17 @@ const destination = (target: string, links: ReadonlyArray<Links.LinkName>): Dest
   if (parsed.platform === "local") return misuse(`"${target}" names no platform; write PLATFORM:CHAT, ${here}`)
   const link = links.find(({ name }) => name === parsed.platform)
   if (link === undefined) {
-    return new CommandFailed({ code: exitCode.defect, message: `no adapter is configured for ${parsed.platform}; ${here}` })
+    return new CommandFailed({
+      code: exitCode.defect,
+      message: `no adapter is configured for ${parsed.platform}; ${here}`
+    })
   }
   if (parsed.chatId === null) return misuse(`"${target}" names no chat; write ${parsed.platform}:CHAT`)
   return { link, chatId: parsed.chatId, threadId: parsed.threadId }
 }
 
 /** Durably owed when it returns. */
-const owe = Effect.fnUntraced(function*({ chatId, link, threadId }: Destination, text: string) {
+const owe = Effect.fnUntraced(function* ({ chatId, link, threadId }: Destination, text: string) {
   const journal = yield* Journal
   const target = { platform: link.platform, chatId, chatType: "dm", threadId, scopeId: null }
   const rows = Reply.rows({
@@ -73,22 +76,25 @@ const owe = Effect.fnUntraced(function*({ chatId, link, threadId }: Destination,
     capabilities: Reply.assumedCapabilities,
     at: yield* Clock.currentTimeMillis
   })
-  yield* journal.commit(rows.map(stored)).pipe(
-    Effect.mapError(({ message }) => new CommandFailed({ code: exitCode.defect, message: `not stored: ${message}` }))
-  )
+  yield* journal
+    .commit(rows.map(stored))
+    .pipe(
+      Effect.mapError(({ message }) => new CommandFailed({ code: exitCode.defect, message: `not stored: ${message}` }))
+    )
   return rows
 })
 
-const isOver = ({ state }: OutboxRow): boolean => state === "sent" || state === "dead" || state === "held" || state === "superseded"
+const isOver = ({ state }: OutboxRow): boolean =>
+  state === "sent" || state === "dead" || state === "held" || state === "superseded"
 
-const errorOf = Effect.fnUntraced(function*(key: string) {
+const errorOf = Effect.fnUntraced(function* (key: string) {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ readonly error: string | null }>`SELECT error FROM outbox WHERE key = ${key}`
   return row?.error ?? "it was given up"
 })
 
 /** Until every row has come to its end, or for a minute; then says how it went. */
-const outcome = Effect.fnUntraced(function*(rows: ReadonlyArray<OutboxRow>) {
+const outcome = Effect.fnUntraced(function* (rows: ReadonlyArray<OutboxRow>) {
   const outbox = yield* Outbox
   const look = Effect.map(
     Effect.forEach(rows, ({ key }) => outbox.find(key)),
@@ -109,17 +115,17 @@ const outcome = Effect.fnUntraced(function*(rows: ReadonlyArray<OutboxRow>) {
   yield* Output.line(open.key)
   return yield* new CommandFailed({
     code: exitCode.temporary,
-    message: open.state === "held" ? "held: it may have been shown; outbox retry or outbox drop ends it" : "stored, and still waiting to be sent"
+    message:
+      open.state === "held"
+        ? "held: it may have been shown; outbox retry or outbox drop ends it"
+        : "stored, and still waiting to be sent"
   })
 })
 
 const tables = Layer.mergeAll(Journal.layer, Outbox.layer, Installation.layer)
 
 const throughGateway = (to: Destination, text: string) =>
-  Effect.flatMap(owe(to, text), outcome).pipe(
-    Effect.provide(tables),
-    Effect.provide(Storage.shared("created"))
-  )
+  Effect.flatMap(owe(to, text), outcome).pipe(Effect.provide(tables), Effect.provide(Storage.shared("created")))
 
 /** What comes in while this process is connected is stored; it runs when the gateway starts. */
 const noTurns = Layer.succeed(Lanes, {
@@ -133,8 +139,9 @@ const noTurns = Layer.succeed(Lanes, {
 
 const byOurselves = (plan: Links.Plan, to: Destination, text: string) =>
   Effect.flatMap(Server.makeSecret, (secret) => {
-    const registry = Layer.unwrap(Effect.map(Listener, ({ ownUrl }) =>
-      Registry.layer(plan.registrations({ url: ownUrl, secret }))))
+    const registry = Layer.unwrap(
+      Effect.map(Listener, ({ ownUrl }) => Registry.layer(plan.registrations({ url: ownUrl, secret })))
+    )
     const connected = Supervisor.layer.pipe(
       Layer.provide(registry),
       Layer.provide(IntakeLive.layer),
@@ -144,11 +151,12 @@ const byOurselves = (plan: Links.Plan, to: Destination, text: string) =>
       Layer.provide(Server.Readiness.layer),
       Layer.provide(Listener.layer({ host: "127.0.0.1", port: 0 }))
     )
-    return Effect.gen(function*() {
+    return Effect.gen(function* () {
       const queues = yield* SendQueues
       const rows = yield* owe(to, text)
       yield* Layer.build(connected)
-      yield* Effect.ensuring(outcome(rows), Effect.ignore(queues.flush(flushTimeout)))
+      yield* outcome(rows)
+      yield* queues.flush(flushTimeout)
     }).pipe(
       Effect.scoped,
       Effect.provide(SendQueues.layer),
@@ -159,19 +167,21 @@ const byOurselves = (plan: Links.Plan, to: Destination, text: string) =>
     )
   })
 
-const send = Effect.fnUntraced(function*({ target, text }: { readonly target: string; readonly text: string }) {
+const send = Effect.fnUntraced(function* ({ target, text }: { readonly target: string; readonly text: string }) {
   if (text.trim() === "") return yield* misuse("there is no text to send")
   const { running, state } = Status.find(paths((yield* Settings).home))
   const plan = yield* Links.plan
   // The gateway may have been started with other variables than this command.
-  const to = destination(target, running ? state?.links ?? plan.names : plan.names)
+  const to = destination(target, running ? (state?.links ?? plan.names) : plan.names)
   if (to instanceof CommandFailed) return yield* to
   yield* running ? throughGateway(to, text) : byOurselves(plan, to, text)
 }, Effect.provide(Globals.oneShot))
 
-export const sendCommand = Command.make("send", {
-  target: Argument.String("target").pipe(Argument.withDescription("PLATFORM:CHAT or PLATFORM:CHAT:THREAD")),
-  text: Argument.String("text").pipe(Argument.withDescription("What to say"))
-}, send).pipe(
-  Command.withDescription("Send a message; exit 0 sent, 75 still waiting (its key is printed), 1 given up")
-)
+export const sendCommand = Command.make(
+  "send",
+  {
+    target: Argument.String("target").pipe(Argument.withDescription("PLATFORM:CHAT or PLATFORM:CHAT:THREAD")),
+    text: Argument.String("text").pipe(Argument.withDescription("What to say"))
+  },
+  send
+).pipe(Command.withDescription("Send a message; exit 0 sent, 75 still waiting (its key is printed), 1 given up"))

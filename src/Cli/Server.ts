@@ -25,19 +25,23 @@ import type { Plan } from "./Links.ts"
 import { Listener } from "./Listener.ts"
 
 /** The database that the settings name. */
-export const database = Layer.unwrap(Effect.gen(function*() {
-  const settings = yield* Settings
-  const choice = yield* settings.get(Storage)
-  return Database.layer({
-    storage: choice._tag === "postgres" ? { url: choice.url } : choice._tag,
-    filename: paths(settings.home).database
+export const database = Layer.unwrap(
+  Effect.gen(function* () {
+    const settings = yield* Settings
+    const choice = yield* settings.get(Storage)
+    return Database.layer({
+      storage: choice._tag === "postgres" ? { url: choice.url } : choice._tag,
+      filename: paths(settings.home).database
+    })
   })
-}))
+)
 
-export const listener = Layer.unwrap(Effect.gen(function*() {
-  const settings = yield* Settings
-  return Listener.layer({ host: yield* settings.get(HttpHost), port: yield* settings.get(HttpPort) })
-}))
+export const listener = Layer.unwrap(
+  Effect.gen(function* () {
+    const settings = yield* Settings
+    return Listener.layer({ host: yield* settings.get(HttpHost), port: yield* settings.get(HttpPort) })
+  })
+)
 
 /** Shared by the local connector and its link; made anew at every start and known to nobody else. */
 export const makeSecret: Effect.Effect<Redacted.Redacted> = Effect.sync(() => {
@@ -47,10 +51,13 @@ export const makeSecret: Effect.Effect<Redacted.Redacted> = Effect.sync(() => {
 })
 
 /** What `/ready` says before there is a gateway to ask. */
-export class Readiness extends Context.Service<Readiness, {
-  readonly health: Health["Service"]
-  readonly arrived: (health: Health["Service"]) => Effect.Effect<void>
-}>()("Cli/Readiness") {
+export class Readiness extends Context.Service<
+  Readiness,
+  {
+    readonly health: Health["Service"]
+    readonly arrived: (health: Health["Service"]) => Effect.Effect<void>
+  }
+>()("Cli/Readiness") {
   static readonly layer = Layer.effect(
     Readiness,
     Effect.map(Deferred.make<Health["Service"]>(), (gateway) => ({
@@ -67,10 +74,12 @@ export class Readiness extends Context.Service<Readiness, {
   )
 }
 
-const adminGate = Layer.unwrap(Effect.gen(function*() {
-  const key = yield* (yield* Settings).get(AdminKey)
-  return AdminGate.layer({ key, host: (yield* Listener).host })
-}))
+const adminGate = Layer.unwrap(
+  Effect.gen(function* () {
+    const key = yield* (yield* Settings).get(AdminKey)
+    return AdminGate.layer({ key, host: (yield* Listener).host })
+  })
+)
 
 type Response = HttpServerResponse.HttpServerResponse
 type RequestServices = HttpServerRequest.HttpServerRequest | Scope.Scope
@@ -84,11 +93,13 @@ export const routes = (plan: Plan, secret: Redacted.Redacted) => {
     Layer.provide(NodeFileSystem.layer)
   )
   const answer = <E, R>(app: Effect.Effect<Effect.Effect<Response, unknown, RequestServices | Health>, E, R>) =>
-    Layer.effectDiscard(Effect.gen(function*() {
-      const { health } = yield* Readiness
-      const { answer } = yield* Listener
-      answer(Effect.provideService(yield* app, Health, health))
-    }))
+    Layer.effectDiscard(
+      Effect.gen(function* () {
+        const { health } = yield* Readiness
+        const { answer } = yield* Listener
+        answer(Effect.provideService(yield* app, Health, health))
+      })
+    )
   return plan.isConnectorOn
     ? answer(HttpRouter.toHttpEffect(Layer.mergeAll(common, chat)))
     : answer(HttpRouter.toHttpEffect(common))
@@ -96,30 +107,35 @@ export const routes = (plan: Plan, secret: Redacted.Redacted) => {
 
 /** Over `Settings` and `Log`; everything of the gateway is running when it is built. */
 export const layer = (plan: Plan, agent: ChosenAgent) =>
-  Layer.unwrap(Effect.map(makeSecret, (secret) => {
-    const registry = Layer.unwrap(Effect.map(Listener, ({ ownUrl }) =>
-      Registry.layer(plan.registrations({ url: ownUrl, secret }))))
-    const arrived = Layer.effectDiscard(Effect.gen(function*() {
-      yield* (yield* Readiness).arrived(yield* Health)
-      const { url } = yield* Listener
-      yield* (yield* StateFile).follow({
-        url,
-        isChatOn: plan.isConnectorOn,
-        agent: agent.name,
-        storage: (yield* Database).describe,
-        links: plan.names
-      })
-    }))
-    return arrived.pipe(
-      Layer.provideMerge(Gateway.layerCore),
-      Layer.provide(registry),
-      Layer.provide(agent.layer),
-      Layer.provide(routes(plan, secret)),
-      Layer.provide(Readiness.layer),
-      Layer.provideMerge(database),
-      Layer.provideMerge(listener),
-      Layer.provide(StateFile.layer),
-      Layer.provide(HomeLock.layer),
-      Layer.provideMerge(Home.layer)
-    )
-  }))
+  Layer.unwrap(
+    Effect.map(makeSecret, (secret) => {
+      const registry = Layer.unwrap(
+        Effect.map(Listener, ({ ownUrl }) => Registry.layer(plan.registrations({ url: ownUrl, secret })))
+      )
+      const arrived = Layer.effectDiscard(
+        Effect.gen(function* () {
+          yield* (yield* Readiness).arrived(yield* Health)
+          const { url } = yield* Listener
+          yield* (yield* StateFile).follow({
+            url,
+            isChatOn: plan.isConnectorOn,
+            agent: agent.name,
+            storage: (yield* Database).describe,
+            links: plan.names
+          })
+        })
+      )
+      return arrived.pipe(
+        Layer.provideMerge(Gateway.layerCore),
+        Layer.provide(registry),
+        Layer.provide(agent.layer),
+        Layer.provide(routes(plan, secret)),
+        Layer.provide(Readiness.layer),
+        Layer.provideMerge(database),
+        Layer.provideMerge(listener),
+        Layer.provide(StateFile.layer),
+        Layer.provide(HomeLock.layer),
+        Layer.provideMerge(Home.layer)
+      )
+    })
+  )

@@ -1,6 +1,6 @@
 /**
- * The signals that ask this process to stop (`operations X1`): the first begins the stop, the second ends the waiting for
- * turns, the third ends the process at once. SIGUSR1 asks for a stop after which a manager starts us again.
+ * The signals that ask this process to stop (`operations X1`): the first begins the stop, the second ends the waiting
+ * for turns, the third ends the process at once. SIGUSR1 asks for a stop after which a manager starts us again.
  */
 import { Deferred, Effect, type Scope } from "effect"
 import { exitCode } from "./Exit.ts"
@@ -18,7 +18,7 @@ const sameWish = 100
 
 /** Listens as long as the scope is open; `onFirst` is called at once, before anything else is done about it. */
 export const listen = (onFirst: () => void): Effect.Effect<Signals, never, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const first = yield* Deferred.make<NodeJS.Signals>()
     const second = yield* Deferred.make<NodeJS.Signals>()
     let count = 0

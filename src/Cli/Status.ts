@@ -1,6 +1,6 @@
 /**
- * `status`: whether a gateway runs in this home, and how it is (`operations S1`, S2). The lock alone says whether it runs;
- * the rest is what it wrote down, and whether its listener answers. It touches nothing.
+ * `status`: whether a gateway runs in this home, and how it is (`operations S1`, S2). The lock alone says whether it
+ * runs; the rest is what it wrote down, and whether its listener answers. It touches nothing.
  */
 import { Duration, Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
@@ -23,7 +23,9 @@ const StateRecord = Schema.Struct({
   updated_at: Schema.String,
   code_version: Schema.optionalKey(Schema.String),
   active_agents: Schema.optionalKey(Schema.Number),
-  sessions: Schema.optionalKey(Schema.Struct({ resident: Schema.Number, running: Schema.Number, queued: Schema.Number })),
+  sessions: Schema.optionalKey(
+    Schema.Struct({ resident: Schema.Number, running: Schema.Number, queued: Schema.Number })
+  ),
   inbox: Schema.optionalKey(Counts),
   outbox: Schema.optionalKey(Counts),
   session_store: Schema.optionalKey(Schema.Struct({ status: Schema.String, error: Text })),
@@ -33,19 +35,21 @@ const StateRecord = Schema.Struct({
   links: Schema.optionalKey(
     Schema.Array(Schema.Struct({ name: Schema.String, platform: Schema.String, link: Schema.String }))
   ),
-  platforms: Schema.optionalKey(Schema.Record(
-    Schema.String,
-    Schema.Struct({
-      label: Schema.String,
-      state: Schema.String,
-      detail: Text,
-      error_message: Text,
-      settle: Text,
-      reconnects: Schema.Number,
-      last_in: Text,
-      last_out: Text
-    })
-  ))
+  platforms: Schema.optionalKey(
+    Schema.Record(
+      Schema.String,
+      Schema.Struct({
+        label: Schema.String,
+        state: Schema.String,
+        detail: Text,
+        error_message: Text,
+        settle: Text,
+        reconnects: Schema.Number,
+        last_in: Text,
+        last_out: Text
+      })
+    )
+  )
 })
 export type StateRecord = typeof StateRecord.Type
 const decodeState = Schema.decodeUnknownOption(StateRecord)
@@ -98,7 +102,9 @@ const ago = (millis: number): string => {
 }
 
 const countsText = (counts: Readonly<Record<string, number>> | undefined): string =>
-  Object.entries(counts ?? {}).map(([state, count]) => `${count} ${state}`).join(", ") || "empty"
+  Object.entries(counts ?? {})
+    .map(([state, count]) => `${count} ${state}`)
+    .join(", ") || "empty"
 
 const headline = ({ age, pid, running, state }: Found): string => {
   if (!running) {
@@ -106,7 +112,8 @@ const headline = ({ age, pid, running, state }: Found): string => {
     const why = state.exit_reason == null ? "" : `: ${Output.oneLine(state.exit_reason, 300)}`
     if (state.gateway_state === "startup_failed") return `not running; the last start failed${why}`
     if (state.gateway_state === "stopped") return why === "" ? "not running" : `not running; it ended${why}`
-    return `not running; it ended without a stop, last heard of ${age === null ? "at an unknown time" : `${ago(age)} ago`}`
+    const heard = age === null ? "at an unknown time" : `${ago(age)} ago`
+    return `not running; it ended without a stop, last heard of ${heard}`
   }
   const who = pid === null ? "running" : `running (PID ${pid})`
   return age !== null && age > staleAfter ? `${who}, but stalled: nothing written for ${ago(age)}` : who
@@ -128,25 +135,31 @@ const text = (home: HomePaths, found: Found, listening: boolean): ReadonlyArray<
     facts.push(["turns", `${turns} running, ${queued} queued, ${resident} sessions in memory`])
   }
   if (state !== null) facts.push(["inbox", countsText(state.inbox)], ["outbox", countsText(state.outbox)])
-  const lines = [`switchboard ${version}: ${headline(found)}`, ...Output.table(facts.map(([name, ...rest]) => [`  ${name}`, ...rest]))]
+  const lines = [
+    `switchboard ${version}: ${headline(found)}`,
+    ...Output.table(facts.map(([name, ...rest]) => [`  ${name}`, ...rest]))
+  ]
   const platforms = running ? Object.entries(state?.platforms ?? {}) : []
   if (platforms.length > 0) {
-    lines.push("", ...Output.table([
-      ["  platform", "state", "unknown sends", "last in", "last out", "problem"],
-      ...platforms.map(([name, platform]) => [
-        `  ${name}`,
-        platform.detail === null ? platform.state : `${platform.state} (${platform.detail})`,
-        platform.settle ?? "-",
-        since(platform.last_in),
-        since(platform.last_out),
-        Output.oneLine(platform.error_message ?? "-", 120)
+    lines.push(
+      "",
+      ...Output.table([
+        ["  platform", "state", "unknown sends", "last in", "last out", "problem"],
+        ...platforms.map(([name, platform]) => [
+          `  ${name}`,
+          platform.detail === null ? platform.state : `${platform.state} (${platform.detail})`,
+          platform.settle ?? "-",
+          since(platform.last_in),
+          since(platform.last_out),
+          Output.oneLine(platform.error_message ?? "-", 120)
+        ])
       ])
-    ]))
+    )
   }
   return lines
 }
 
-const status = Effect.fnUntraced(function*({ json }: { readonly json: boolean }) {
+const status = Effect.fnUntraced(function* ({ json }: { readonly json: boolean }) {
   const home = yield* Globals.homePaths
   const found = find(home)
   const { running, state } = found

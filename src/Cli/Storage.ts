@@ -13,25 +13,28 @@ import * as Globals from "./Globals.ts"
 
 /** `whenMissing`: what a home that has no database yet is taken for. */
 export const shared = (whenMissing: "empty" | "created") =>
-  Layer.unwrap(Effect.gen(function*() {
-    const settings = yield* Settings
-    const choice = yield* settings.get(Storage)
-    if (choice._tag === "memory") {
-      return yield* new CommandFailed({
-        code: exitCode.defect,
-        message: "SWITCHBOARD_STORAGE is memory: inbox and outbox live in the gateway's process alone and cannot be reached"
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const settings = yield* Settings
+      const choice = yield* settings.get(Storage)
+      if (choice._tag === "memory") {
+        return yield* new CommandFailed({
+          code: exitCode.defect,
+          message:
+            "SWITCHBOARD_STORAGE is memory: inbox and outbox live in the gateway's process alone and cannot be reached"
+        })
+      }
+      const filename = paths(settings.home).database
+      if (choice._tag === "sqlite" && whenMissing === "empty" && !existsSync(filename)) {
+        return Database.layer({ storage: "memory", filename })
+      }
+      return Database.layer({
+        storage: choice._tag === "postgres" ? { url: choice.url } : choice._tag,
+        filename,
+        exclusive: false
       })
-    }
-    const filename = paths(settings.home).database
-    if (choice._tag === "sqlite" && whenMissing === "empty" && !existsSync(filename)) {
-      return Database.layer({ storage: "memory", filename })
-    }
-    return Database.layer({
-      storage: choice._tag === "postgres" ? { url: choice.url } : choice._tag,
-      filename,
-      exclusive: false
     })
-  }))
+  )
 
 /** Settings, a log on standard error, and the database. */
 export const command = shared("empty").pipe(Layer.provideMerge(Globals.oneShot))

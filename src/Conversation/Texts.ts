@@ -47,7 +47,8 @@ export const question = (text: string, choices: ReadonlyArray<string>): string =
 export const approval = (command: string, description: string | null): string => {
   const shown = Array.from(command)
   const cut = shown.length > 200 ? `${shown.slice(0, 200).join("")}...` : command
-  const fence = cut.includes("```") ? "````" : "```"
+  // Longer than any run of backticks within, so that the command cannot leave its block.
+  const fence = "`".repeat(Math.max(3, ...Array.from(cut.matchAll(/`+/g), ([run]) => run.length + 1)))
   return `⚠️ The agent asks to run:\n${fence}\n${cut}\n${fence}\n${description === null ? "" : `${description}\n`}` +
     "/approve, /approve session, /approve always or /deny"
 }

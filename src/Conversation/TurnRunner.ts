@@ -9,6 +9,7 @@ import {
   AgentClarifyTimeout, ApprovalsGatewayTimeout, GatewayMaxRunningTurns, StreamingBufferThreshold, StreamingCursor,
   StreamingEditInterval, StreamingEnabled
 } from "../Config/GatewaySettings.ts"
+import { redact } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
 import type { Capabilities, Outlet, Target } from "../Delivery/Outlet.ts"
 import * as Reply from "../Delivery/Reply.ts"
@@ -147,9 +148,12 @@ export class TurnRunner extends Context.Service<TurnRunner, {
         yield* interject(run, {
           kind: "prompt",
           cause: `${run.cause}:${turn.row.starts}:${run.prompts++}`,
-          text: isQuestion ? Texts.question(event.question, event.choices) : Texts.approval(event.command, event.description)
+          text: isQuestion
+            ? Texts.question(event.question, event.choices)
+            : Texts.approval(redact(event.command), event.description && redact(event.description))
         })
-        if (Duration.toMillis(timeout) <= 0) return
+        // Without a limit a question waits; an approval that may not wait is none (`conversation A6`, C5).
+        if (isQuestion && Duration.toMillis(timeout) <= 0) return
         yield* Effect.sleep(timeout).pipe(
           Effect.andThen(Effect.suspend(() => {
             if (prompts.of(turn.sessionKey) !== prompt) return Effect.void

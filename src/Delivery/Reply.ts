@@ -57,7 +57,10 @@ export interface ReplyOptions {
 
 /** Key of one chunk; a preview is sent under the key of the chunk that will replace it. */
 export const keyOf = (options: Pick<ReplyOptions, "installation" | "cause" | "kind">, ordinal: number): string =>
-  IdempotencyKey.make(options.installation, options.cause, options.kind, ordinal)
+  IdempotencyKey.ordered(numberOf(options.cause), options.installation, options.cause, options.kind, ordinal)
+
+/** The number in `turn:17` or `command:17`; a cause without one leads its keys with nothing. */
+const numberOf = (cause: string): number => Number(/^\w+:(\d+)/.exec(cause)?.[1] ?? 0)
 
 export const rows = (options: ReplyOptions): ReadonlyArray<OutboxRow> => {
   const { capabilities, target } = options

@@ -144,7 +144,7 @@ export class SendQueues extends Context.Service<SendQueues, {
           })]
           if (row.state === "sent") return Effect.andThen(journal.append(writes), Metric.update(sent, 1))
           if (row.turn !== null && row.kind === "final" && (row.state === "dead" || row.state === "held")) {
-            writes.push(restOfTurn(row.turn, row.ordinal, row.state, at))
+            writes.push(restOfTurn(row, row.state, at))
             for (const later of queue.rows.filter((other) => other.turn === row.turn && other.kind === "final")) {
               remove(link, queue, later)
             }

@@ -56,16 +56,19 @@ const stateOf = (phase: string, platforms: ReadonlyArray<PlatformView>): string 
     ? "degraded"
     : phase
 
-export class StateFile extends Context.Service<StateFile, {
-  /** From now on the file follows the gateway, until the scope closes; then it says `stopped`. */
-  readonly follow: (
-    facts: Facts
-  ) => Effect.Effect<void, never, Health | Journal | Lanes | Lifecycle | SendQueues | Supervisor | Scope.Scope>
-}>()("Operations/StateFile") {
-  /** Says `starting` at once, and at the end `stopped`, or `startup_failed` when that was why nothing could be followed. */
+export class StateFile extends Context.Service<
+  StateFile,
+  {
+    /** From now on the file follows the gateway, until the scope closes; then it says `stopped`. */
+    readonly follow: (
+      facts: Facts
+    ) => Effect.Effect<void, never, Health | Journal | Lanes | Lifecycle | SendQueues | Supervisor | Scope.Scope>
+  }
+>()("Operations/StateFile") {
+  /** Says `starting` at once, and at the end `stopped`, or `startup_failed` when the start ended in a failure. */
   static readonly layer = Layer.effect(
     StateFile,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const identity = yield* HomeLock
       const { state: path } = yield* Home
       const clock = yield* Clock.Clock
@@ -94,7 +97,7 @@ export class StateFile extends Context.Service<StateFile, {
         })
       })
 
-      const follow = Effect.fnUntraced(function*(facts: Facts) {
+      const follow = Effect.fnUntraced(function* (facts: Facts) {
         const health = yield* Health
         const journal = yield* Journal
         const lanes = yield* Lanes
@@ -109,27 +112,32 @@ export class StateFile extends Context.Service<StateFile, {
         let numbers = ""
 
         const platformsOf = (view: ReadonlyArray<PlatformView>, now: string) =>
-          Object.fromEntries(view.map(({ error, label, link, name, state }) => {
-            const seen = JSON.stringify([state.status, state.detail, error?.message])
-            const before = since.get(name)
-            const at = before?.seen === seen ? before.at : now
-            since.set(name, { seen, at })
-            return [name, {
-              label,
-              state: state.status,
-              detail: state.detail,
-              error_code: error?.code ?? null,
-              error_message: error === null ? null : redact(error.message),
-              link,
-              settle: link === null ? null : queues.outlet(link)?.settle() ?? null,
-              reconnects: state.reconnects,
-              last_in: state.lastIn === null ? null : new Date(state.lastIn).toISOString(),
-              last_out: state.lastOut === null ? null : new Date(state.lastOut).toISOString(),
-              updated_at: at
-            }]
-          }))
+          Object.fromEntries(
+            view.map(({ error, label, link, name, state }) => {
+              const seen = JSON.stringify([state.status, state.detail, error?.message])
+              const before = since.get(name)
+              const at = before?.seen === seen ? before.at : now
+              since.set(name, { seen, at })
+              return [
+                name,
+                {
+                  label,
+                  state: state.status,
+                  detail: state.detail,
+                  error_code: error?.code ?? null,
+                  error_message: error === null ? null : redact(error.message),
+                  link,
+                  settle: link === null ? null : (queues.outlet(link)?.settle() ?? null),
+                  reconnects: state.reconnects,
+                  last_in: state.lastIn === null ? null : new Date(state.lastIn).toISOString(),
+                  last_out: state.lastOut === null ? null : new Date(state.lastOut).toISOString(),
+                  updated_at: at
+                }
+              ]
+            })
+          )
 
-        const look = Effect.gen(function*() {
+        const look = Effect.gen(function* () {
           const at = clock.currentTimeMillisUnsafe()
           const phase = yield* SubscriptionRef.get(lifecycle.phase)
           const view = supervisor.view()
@@ -137,11 +145,18 @@ export class StateFile extends Context.Service<StateFile, {
           const storage = journal.health()
           const state = stateOf(phase, view)
           const essence = JSON.stringify([
-            state, sessions.running > 0, storage.error,
+            state,
+            sessions.running > 0,
+            storage.error,
             view.map(({ error, link, state }) => [state.status, state.detail, error?.message, link])
           ])
-          const figures = JSON.stringify([sessions, view.map(({ state }) => [state.lastIn, state.lastOut, state.reconnects])])
-          const isDue = at - writtenAt >= writeEvery || essence !== written ||
+          const figures = JSON.stringify([
+            sessions,
+            view.map(({ state }) => [state.lastIn, state.lastOut, state.reconnects])
+          ])
+          const isDue =
+            at - writtenAt >= writeEvery ||
+            essence !== written ||
             (figures !== numbers && at - writtenAt >= numbersEvery)
           if (!isDue) return
           if (at - countedAt >= numbersEvery) {

@@ -158,8 +158,10 @@ const heartbeat = Effect.fnUntraced(function* (
   while (true) {
     yield* Effect.sleep(pingInterval)
     const pong = yield* Effect.timeoutOption(wire.ping, pongTimeout)
-    if (pong._tag === "Some") events.onRead()
-    else if (!events.buffer.isFull()) {
+    if (pong._tag === "Some") {
+      events.onWrite()
+      events.onRead()
+    } else if (!events.buffer.isFull()) {
       return yield* new LinkBroken({ reason: "HalfOpen", message: "no pong within 20 s" })
     }
   }

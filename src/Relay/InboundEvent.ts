@@ -61,8 +61,6 @@ export const WireEvent = Schema.Struct({
 })
 export type WireEvent = typeof WireEvent.Type
 
-export const decodeEvent = Schema.decodeUnknownResult(WireEvent)
-
 /** Names a connector may front (`operations F8`, `platforms-b`); any other is shown as `relay` (`relay I2`). */
 const knownPlatforms: ReadonlySet<string> = new Set([
   "local",

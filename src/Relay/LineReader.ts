@@ -90,7 +90,9 @@ export const make = (limit: number = maxLineBytes): LineReader => {
       if (from === chunk.length) return
     }
     const rest = from === 0 ? chunk : chunk.subarray(from)
-    if (isUtf8(rest)) return pushText(rest.toString("utf8"), out)
+    const text = rest.toString("utf8")
+    // Bad bytes become U+FFFD; only where there is one is it worth a look whether it was sent as such.
+    if (!text.includes("\ufffd") || isUtf8(rest)) return pushText(text, out)
     from = 0
     for (let end = rest.indexOf(newline); end >= 0; end = rest.indexOf(newline, from)) {
       complete(rest.subarray(from, end), out)

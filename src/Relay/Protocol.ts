@@ -81,7 +81,22 @@ export class UnknownFrame {
 
 export type Decoded<Frame> = Frame | UnknownFrame | FrameDecodeError
 
-type FrameDecoder<Frame> = (input: unknown) => Result.Result<Frame, Schema.SchemaError>
+interface FrameDecoder<Frame> {
+  /** Whether the parsed JSON is such a frame as it stands; `null` where decoding changes it. */
+  readonly accepts: ((input: unknown) => input is Frame) | null
+  readonly decode: (input: unknown) => Result.Result<Frame, Schema.SchemaError>
+}
+
+const decoding = <S extends Schema.Decoder<unknown>>(schema: S): FrameDecoder<S["Type"]> => ({
+  accepts: null,
+  decode: Schema.decodeUnknownResult(schema)
+})
+
+/** For schemas without defaults and transformations, where a check spares the copy: that is what most frames go through. */
+const checking = <S extends Schema.Decoder<unknown>>(schema: S): FrameDecoder<S["Type"]> => ({
+  ...decoding(schema),
+  accepts: Schema.is(schema)
+})
 
 const carriesBufferId: ReadonlySet<unknown> = new Set(["inbound", "passthrough_forward"])
 
@@ -106,9 +121,10 @@ const lineDecoder =
     if (!isObject(json)) return makeError({ reason: "NotAnObject", line, detail: describeValue(json) })
     const type = "type" in json ? json.type : undefined
     if (typeof type !== "string") return makeError({ reason: "InvalidFields", line, detail: "type is no string" })
-    const decode = decoders.get(type)
-    if (decode === undefined) return new UnknownFrame(type)
-    const result = decode(json)
+    const decoder = decoders.get(type)
+    if (decoder === undefined) return new UnknownFrame(type)
+    if (decoder.accepts?.(json) === true) return json
+    const result = decoder.decode(json)
     return Result.isSuccess(result)
       ? result.success
       : makeError({
@@ -126,23 +142,23 @@ const describeValue = (value: unknown): string =>
 /** One line of a connector. */
 export const decodeLine = lineDecoder<ConnectorFrame>(
   new Map<string, FrameDecoder<ConnectorFrame>>([
-    ["descriptor", Schema.decodeUnknownResult(DescriptorFrame)],
-    ["inbound", Schema.decodeUnknownResult(InboundFrame)],
-    ["outbound_result", Schema.decodeUnknownResult(OutboundResultFrame)],
-    ["interrupt_inbound", Schema.decodeUnknownResult(InterruptInboundFrame)],
-    ["passthrough_forward", Schema.decodeUnknownResult(PassthroughForwardFrame)],
-    ["going_idle_ack", Schema.decodeUnknownResult(GoingIdleAckFrame)]
+    ["descriptor", decoding(DescriptorFrame)],
+    ["inbound", checking(InboundFrame)],
+    ["outbound_result", checking(OutboundResultFrame)],
+    ["interrupt_inbound", decoding(InterruptInboundFrame)],
+    ["passthrough_forward", decoding(PassthroughForwardFrame)],
+    ["going_idle_ack", decoding(GoingIdleAckFrame)]
   ])
 )
 
 /** One line of a gateway, for a connector. */
 export const decodeGatewayLine = lineDecoder<GatewayFrame>(
   new Map<string, FrameDecoder<GatewayFrame>>([
-    ["hello", Schema.decodeUnknownResult(HelloFrame)],
-    ["outbound", Schema.decodeUnknownResult(OutboundFrame)],
-    ["interrupt", Schema.decodeUnknownResult(InterruptFrame)],
-    ["inbound_ack", Schema.decodeUnknownResult(InboundAckFrame)],
-    ["going_idle", Schema.decodeUnknownResult(GoingIdleFrame)]
+    ["hello", decoding(HelloFrame)],
+    ["outbound", decoding(OutboundFrame)],
+    ["interrupt", decoding(InterruptFrame)],
+    ["inbound_ack", decoding(InboundAckFrame)],
+    ["going_idle", decoding(GoingIdleFrame)]
   ])
 )
 

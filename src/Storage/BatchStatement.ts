@@ -5,7 +5,7 @@
  */
 
 /** JSON cell values; `undefined` is not one, so that a forgotten column is a type error. */
-export type Cell = string | number | boolean | null
+export type Cell = string | number | null
 
 export type Dialect = "sqlite" | "pg"
 
@@ -30,38 +30,73 @@ export interface Write {
 }
 
 type Type = "text" | "bigint" | "integer"
+type Columns = ReadonlyArray<readonly [name: string, type: Type]>
 
-/** `SELECT` of the rows, in their order, under the columns' names. */
-const source = (dialect: Dialect, columns: ReadonlyArray<readonly [string, Type]>): string =>
-  dialect === "sqlite"
-    ? `SELECT ${columns.map(([name], i) => `?${i + 1} AS ${name}`).join(", ")}`
-    : `SELECT ${columns.map(([name, type], i) => `(value ->> ${i})::${type} AS ${name}`).join(", ")} ` +
-      "FROM json_array_elements($1::json) WITH ORDINALITY AS element(value, n) ORDER BY n"
-
-/**
- * `sql` gets the row source as text and returns the statement; columns are named in it as `r.NAME`. Both dialects share
- * the text: `INSERT … SELECT … FROM (source) AS r WHERE true ON CONFLICT …` and `UPDATE … FROM (source) AS r` are common.
- */
-export const make = (options: {
+interface Options {
   readonly name: string
   readonly rank: number
-  readonly columns: ReadonlyArray<readonly [string, Type]>
+  /** Cells of a row, in order; expressions name them as `r.NAME`. */
+  readonly columns: Columns
   readonly identity?: string
   /** Default `last`: the later writer knows more. `first`: the statement itself ignores what is there already. */
   readonly wins?: "first" | "last"
-  readonly returning?: string
-  readonly sql: (rows: string) => string
-}): BatchStatement => {
-  const at = (name: string): number => options.columns.findIndex(([column]) => column === name)
-  return {
-    name: options.name,
-    rank: options.rank,
-    text: {
-      sqlite: options.sql(`(${source("sqlite", options.columns)}) AS r`),
-      pg: options.sql(`(${source("pg", options.columns)}) AS r`)
-    },
-    identity: options.identity === undefined ? null : at(options.identity),
-    wins: options.wins ?? "last",
-    returning: options.returning ?? null
-  }
 }
+
+/** The rows of the JSON parameter, in their order, as a table `r`. */
+const rowsOnPostgres = (columns: Columns): string =>
+  `(SELECT ${columns.map(([name, type], i) => `(value ->> ${i})::${type} AS ${name}`).join(", ")} ` +
+  "FROM json_array_elements($1::json) WITH ORDINALITY AS element(value, n) ORDER BY n) AS r"
+
+/** On SQLite the cells of the one row are parameters: `r.NAME` becomes `?N`. */
+const onSqlite = (columns: Columns, expression: string): string =>
+  expression.replaceAll(/\br\.(\w+)/g, (_, name: string) => {
+    const at = columns.findIndex(([column]) => column === name)
+    if (at < 0) throw new Error(`no cell is called ${name}`)
+    return `?${at + 1}`
+  })
+
+const make = (
+  options: Options & { readonly returning?: string | undefined },
+  text: BatchStatement["text"]
+): BatchStatement => ({
+  name: options.name,
+  rank: options.rank,
+  text,
+  identity: options.identity === undefined
+    ? null
+    : options.columns.findIndex(([column]) => column === options.identity),
+  wins: options.wins ?? "last",
+  returning: options.returning ?? null
+})
+
+/** `values` are the target columns with their expressions; `onConflict` is all that follows, `RETURNING` included. */
+export const insert = (options: Options & {
+  readonly into: string
+  readonly values: ReadonlyArray<readonly [column: string, expression: string]>
+  readonly onConflict: string
+  readonly returning?: string
+}): BatchStatement => {
+  const targets = options.values.map(([column]) => column).join(", ")
+  const expressions = options.values.map(([, expression]) => expression).join(", ")
+  const head = `INSERT INTO ${options.into} (${targets})`
+  return make(options, {
+    sqlite: `${head} VALUES (${onSqlite(options.columns, expressions)}) ${onSqlite(options.columns, options.onConflict)}`,
+    pg: `${head} SELECT ${expressions} FROM ${rowsOnPostgres(options.columns)} WHERE true ${options.onConflict}`
+  })
+}
+
+export const update = (options: Options & {
+  readonly table: string
+  readonly set: string
+  readonly where: string
+}): BatchStatement => {
+  const head = `UPDATE ${options.table} SET ${options.set}`
+  return make(options, {
+    sqlite: onSqlite(options.columns, `${head} WHERE ${options.where}`),
+    pg: `${head} FROM ${rowsOnPostgres(options.columns)} WHERE ${options.where}`
+  })
+}
+
+/** Columns that are stored as they come. */
+export const asGiven = (...names: ReadonlyArray<string>): ReadonlyArray<readonly [string, string]> =>
+  names.map((name) => [name, `r.${name}`])

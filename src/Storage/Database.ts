@@ -7,6 +7,7 @@ import { Context, Deferred, Effect, Layer, Queue, Redacted, Schedule, Schema } f
 import type { Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError } from "effect/sql"
+import type { BatchStatement, Cell } from "./BatchStatement.ts"
 import * as Migrations from "./Migrations.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
@@ -47,6 +48,11 @@ export class Database extends Context.Service<
     readonly execute: (
       sql: string,
       params: ReadonlyArray<unknown>
+    ) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
+    /** A statement of the Journal for all rows, in their order; gives what `RETURNING` gave. Meant for a transaction. */
+    readonly batch: (
+      statement: BatchStatement,
+      rows: ReadonlyArray<ReadonlyArray<Cell>>
     ) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
     /**
      * All statements of `e` or none; a failure or interruption rolls back, a transaction inside one is a savepoint.
@@ -89,6 +95,20 @@ const executeOn = (sql: SqlClient.SqlClient) => (text: string, params: ReadonlyA
     return open === undefined ? sql.unsafe<Row>(text, params) : open[0].execute(text, params, undefined)
   })
 
+/** Row by row without an effect for each; outside a transaction there is no connection to hold, and no hurry. */
+const batchOnSqlite =
+  (sql: SqlClient.SqlClient): Database["Service"]["batch"] =>
+  (statement, rows) =>
+    Effect.withFiber((fiber) => {
+      const open = Context.getOrUndefined(fiber.context, sql.transactionService)?.[0]
+      return open !== undefined && SqliteClient.isBatchConnection(open)
+        ? open.executeMany(statement.text.sqlite, rows)
+        : Effect.map(
+            Effect.forEach(rows, (row) => sql.unsafe<Row>(statement.text.sqlite, row)),
+            (returned) => returned.flat()
+          )
+    })
+
 const sqlite = Effect.fnUntraced(function* (filename: string): Opening {
   const durable = filename !== ":memory:"
   const describe = durable ? `SQLite ${filename}` : "SQLite in memory"
@@ -111,6 +131,7 @@ const sqlite = Effect.fnUntraced(function* (filename: string): Opening {
       describe,
       durable,
       execute: executeOn(sql),
+      batch: batchOnSqlite(sql),
       transaction: (e) => SqliteClient.transaction(sql, e)
     })
   )
@@ -143,16 +164,18 @@ const postgres = Effect.fnUntraced(function* (url: Redacted.Redacted, exclusive:
   const tooSlow = Effect.fail(failure(SqlError.StatementTimeoutError, `${describe}: silent for ${statementTimeout}`))
   const guarded = <A, E, R>(e: Effect.Effect<A, E, R>) =>
     Effect.suspend((): Effect.Effect<A, E | SqlError.SqlError, R> => (owner.held() ? e : notOwner))
+  const run: Database["Service"]["execute"] = (text, params) =>
+    guarded(execute(text, params.map(numeric))).pipe(
+      Effect.mapBoth({ onFailure: classifyData, onSuccess: narrowIntegers }),
+      Effect.timeoutOrElse({ duration: statementTimeout, orElse: () => tooSlow })
+    )
   return Context.make(SqlClient.SqlClient, sql).pipe(
     Context.add(Database, {
       dialect: "pg",
       describe,
       durable: owner.fsync,
-      execute: (text, params) =>
-        guarded(execute(text, params.map(numeric))).pipe(
-          Effect.mapBoth({ onFailure: classifyData, onSuccess: narrowIntegers }),
-          Effect.timeoutOrElse({ duration: statementTimeout, orElse: () => tooSlow })
-        ),
+      execute: run,
+      batch: (statement, rows) => run(statement.text.pg, [JSON.stringify(rows)]),
       transaction: (e) => guarded(sql.withTransaction(e))
     })
   )

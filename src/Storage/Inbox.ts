@@ -38,7 +38,7 @@ export interface NewInboxRow {
   readonly takenAt: number
 }
 
-const insert = BatchStatement.make({
+const insert = BatchStatement.insert({
   name: "inbox.insert",
   rank: 10,
   columns: [
@@ -49,34 +49,36 @@ const insert = BatchStatement.make({
   identity: "ref",
   wins: "first",
   returning: "ref",
-  sql: (rows) =>
-    "INSERT INTO inbox (message_key, buffer_key, link, platform, session_key, state, event, via_relay, is_bot, " +
-    "role_authorized, starts, note, taken_at, ended_at) SELECT r.message_key, r.buffer_key, r.link, r.platform, " +
-    "r.session_key, r.state, r.event, r.via_relay, r.is_bot, r.role_authorized, 0, r.note, r.taken_at, r.ended_at " +
-    `FROM ${rows} WHERE true ON CONFLICT DO NOTHING RETURNING id, COALESCE(message_key, buffer_key) AS ref`
+  into: "inbox",
+  values: BatchStatement.asGiven(
+    "message_key", "buffer_key", "link", "platform", "session_key", "state", "event", "via_relay", "is_bot",
+    "role_authorized", "note", "taken_at", "ended_at"
+  ),
+  onConflict: "ON CONFLICT DO NOTHING RETURNING id, COALESCE(message_key, buffer_key) AS ref"
 })
 
-const setState = BatchStatement.make({
+const setState = BatchStatement.update({
   name: "inbox.state",
   rank: 20,
-  columns: [["id", "bigint"], ["state", "text"], ["starts", "bigint"], ["note", "text"], ["ended_at", "bigint"]],
+  columns: [["id", "bigint"], ["state", "text"], ["starts", "integer"], ["note", "text"], ["ended_at", "bigint"]],
   identity: "id",
-  sql: (rows) =>
-    "UPDATE inbox SET state = r.state, starts = COALESCE(r.starts, inbox.starts), note = COALESCE(r.note, inbox.note), " +
-    `ended_at = r.ended_at FROM ${rows} WHERE inbox.id = r.id`
+  table: "inbox",
+  set: "state = r.state, starts = COALESCE(r.starts, inbox.starts), note = COALESCE(r.note, inbox.note), " +
+    "ended_at = r.ended_at",
+  where: "inbox.id = r.id"
 })
 
-/** The list of the partial index, letter for letter, as in every query for undone rows. */
+/** The list of the partial index, letter for letter: SQLite uses it for no other. */
 const undone = "state IN ('waiting', 'running', 'refused')"
 
-const dropWaiting = BatchStatement.make({
+const dropWaiting = BatchStatement.update({
   name: "inbox.dropWaiting",
-  rank: 21,
+  rank: 19,
   columns: [["session_key", "text"], ["until", "bigint"], ["note", "text"], ["at", "bigint"]],
   identity: "session_key",
-  sql: (rows) =>
-    `UPDATE inbox SET state = 'dropped', note = r.note, ended_at = r.at FROM ${rows} WHERE inbox.session_key = r.session_key ` +
-    `AND inbox.id < r.until AND inbox.${undone} AND inbox.state <> 'running'`
+  table: "inbox",
+  set: "state = 'dropped', note = r.note, ended_at = r.at",
+  where: `inbox.session_key = r.session_key AND inbox.id < r.until AND inbox.${undone} AND inbox.state <> 'running'`
 })
 
 const flag = (value: boolean | null): number | null => value === null ? null : value ? 1 : 0
@@ -155,6 +157,7 @@ export class Inbox extends Context.Service<Inbox, {
   readonly recoverRunning: Effect.Effect<number, SqlError.SqlError>
   /** Deletes rows that ended before `before`: their keys are free again. */
   readonly prune: (before: number, limit: number) => Effect.Effect<number, SqlError.SqlError>
+  /** Undone rows by state. */
   readonly counts: Effect.Effect<Readonly<Record<string, number>>, SqlError.SqlError>
 }>()("Storage/Inbox") {
   static readonly layer = Layer.effect(
@@ -201,9 +204,11 @@ export class Inbox extends Context.Service<Inbox, {
         `SELECT session_key, MIN(id) AS first FROM inbox WHERE ${undone} AND taken_at < ? GROUP BY session_key ORDER BY first LIMIT ?`,
         `SELECT session_key, MIN(id) AS first FROM inbox WHERE ${undone} AND taken_at < $1 GROUP BY session_key ORDER BY first LIMIT $2`
       )
+      // The oldest rows only, in order of `id`, so that deleting needs no index over time.
+      const oldest = "SELECT id, ended_at FROM inbox ORDER BY id LIMIT"
       const pruneText = text(
-        "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE ended_at < ? LIMIT ?) RETURNING id",
-        "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE ended_at < $1 LIMIT $2) RETURNING id"
+        `DELETE FROM inbox WHERE id IN (SELECT id FROM (${oldest} ?2) AS oldest WHERE ended_at < ?1) RETURNING id`,
+        `DELETE FROM inbox WHERE id IN (SELECT id FROM (${oldest} $2) AS oldest WHERE ended_at < $1) RETURNING id`
       )
 
       return {
@@ -223,7 +228,7 @@ export class Inbox extends Context.Service<Inbox, {
         ),
         prune: (before, limit) => Effect.map(database.execute(pruneText, [before, limit]), (rows) => rows.length),
         counts: Effect.map(
-          database.execute("SELECT state, COUNT(*) AS n FROM inbox GROUP BY state", []),
+          database.execute(`SELECT state, COUNT(*) AS n FROM inbox WHERE ${undone} GROUP BY state`, []),
           (rows) => Object.fromEntries(rows.map((row) => [String(row.state), Number(row.n)]))
         )
       }

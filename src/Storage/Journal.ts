@@ -67,7 +67,7 @@ export class Journal extends Context.Service<Journal, {
         const groups = group(entries)
         return groups.length === 0 ? Effect.succeed(groups) : database.transaction(
           Effect.forEach(groups, (g) =>
-            Effect.map(execute(g), (returned) => {
+            Effect.map(database.batch(g.statement, g.rows), (returned) => {
               g.returned = returned
             }), { discard: true })
         ).pipe(
@@ -76,14 +76,6 @@ export class Journal extends Context.Service<Journal, {
           Effect.as(groups)
         )
       }
-
-      const execute = ({ rows, statement }: Group) =>
-        database.dialect === "pg"
-          ? database.execute(statement.text.pg, [JSON.stringify(rows)])
-          : Effect.map(
-            Effect.forEach(rows, (row) => database.execute(statement.text.sqlite, row)),
-            (returned) => returned.flatMap((found) => found)
-          )
 
       const settle = (entries: ReadonlyArray<Entry>, groups: ReadonlyArray<Group>) =>
         Effect.suspend(() => {

@@ -56,7 +56,7 @@ export interface OutboxRow {
   readonly createdAt: number
 }
 
-const put = BatchStatement.make({
+const put = BatchStatement.insert({
   name: "outbox.put",
   rank: 40,
   columns: [
@@ -65,17 +65,22 @@ const put = BatchStatement.make({
   ],
   identity: "key",
   returning: "key",
+  into: "outbox",
+  values: [
+    ...BatchStatement.asGiven(
+      "key", "link", "queue", "session_key", "turn", "ordinal", "kind", "payload", "state", "preview"
+    ),
+    ["created_at", "r.at"],
+    ["updated_at", "r.at"]
+  ],
   // A row that exists is left alone, unless it is a preview: then the text that now ends it takes its place, and what is
   // known to be on the screen is kept and returned.
-  sql: (rows) =>
-    "INSERT INTO outbox (key, link, queue, session_key, turn, ordinal, kind, payload, state, attempts, not_before, preview, " +
-    "created_at, updated_at) SELECT r.key, r.link, r.queue, r.session_key, r.turn, r.ordinal, r.kind, r.payload, r.state, 0, 0, " +
-    `r.preview, r.at, r.at FROM ${rows} WHERE true ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, ` +
-    "state = excluded.state, preview = COALESCE(outbox.preview, excluded.preview), updated_at = excluded.updated_at " +
+  onConflict: "ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, state = excluded.state, " +
+    "preview = COALESCE(outbox.preview, excluded.preview), updated_at = excluded.updated_at " +
     "WHERE outbox.state = 'preview' RETURNING key, seq, preview, created_at"
 })
 
-const progress = BatchStatement.make({
+const progress = BatchStatement.update({
   name: "outbox.progress",
   rank: 50,
   columns: [
@@ -83,31 +88,39 @@ const progress = BatchStatement.make({
     ["preview", "text"], ["message_ids", "text"], ["error", "text"], ["error_kind", "text"], ["at", "bigint"]
   ],
   identity: "key",
-  sql: (rows) =>
-    "UPDATE outbox SET state = r.state, attempts = r.attempts, not_before = r.not_before, " +
+  table: "outbox",
+  set: "state = r.state, attempts = r.attempts, not_before = r.not_before, " +
     "payload = COALESCE(r.payload, outbox.payload), preview = COALESCE(r.preview, outbox.preview), " +
     "message_ids = COALESCE(r.message_ids, outbox.message_ids), error = r.error, error_kind = r.error_kind, " +
-    `updated_at = r.at FROM ${rows} WHERE outbox.key = r.key AND outbox.state NOT IN ('sent', 'superseded')`
+    "updated_at = r.at",
+  where: "outbox.key = r.key AND outbox.state NOT IN ('sent', 'superseded')"
 })
 
 /** Never touches the state: it may share its transaction with the text that ends the preview. */
-const previewPut = BatchStatement.make({
+const previewPut = BatchStatement.update({
   name: "outbox.preview",
   rank: 45,
   columns: [["key", "text"], ["preview", "text"]],
   identity: "key",
-  sql: (rows) => `UPDATE outbox SET preview = r.preview FROM ${rows} WHERE outbox.key = r.key`
+  table: "outbox",
+  set: "preview = r.preview",
+  where: "outbox.key = r.key"
 })
 
 /** Takes the rest of a turn's rows out of the queue after one of them could not be sent (`delivery O2`, Z9). */
-const endTurn = BatchStatement.make({
+const endTurn = BatchStatement.update({
   name: "outbox.endTurn",
   rank: 60,
-  columns: [["turn", "text"], ["ordinal", "integer"], ["state", "text"], ["at", "bigint"]],
+  columns: [
+    ["turn", "text"], ["link", "text"], ["queue", "text"], ["ordinal", "integer"], ["state", "text"], ["at", "bigint"]
+  ],
   identity: "turn",
-  sql: (rows) =>
-    `UPDATE outbox SET state = r.state, updated_at = r.at FROM ${rows} WHERE outbox.turn = r.turn ` +
-    "AND outbox.ordinal > r.ordinal AND outbox.kind = 'final' AND outbox.state IN ('pending', 'preview')"
+  table: "outbox",
+  set: "state = r.state, updated_at = r.at",
+  // Found through the open rows of the send queue: they are few, and need no index over all turns.
+  where: "outbox.link = r.link AND outbox.queue = r.queue AND outbox.turn = r.turn AND outbox.ordinal > r.ordinal " +
+    "AND outbox.kind = 'final' AND outbox.state IN ('preview', 'pending', 'sending', 'ambiguous') " +
+    "AND outbox.state IN ('pending', 'preview')"
 })
 
 /** Stores a row; its receipt is `{ key, seq, preview, created_at }`, or nothing when the row was there and no preview. */
@@ -144,9 +157,10 @@ export const previewed = (key: string, preview: Preview | null): Write => ({
   row: [key, preview === null ? null : JSON.stringify(preview)]
 })
 
-export const restOfTurn = (turn: string, ordinal: number, state: "dead" | "held" | "superseded", at: number): Write => ({
+/** The later texts of a row's turn share its end (`delivery O2`). */
+export const restOfTurn = (row: OutboxRow, state: "dead" | "held" | "superseded", at: number): Write => ({
   statement: endTurn,
-  row: [turn, ordinal, state, at]
+  row: [row.turn ?? "", row.link, row.queue, row.ordinal, state, at]
 })
 
 const Count = Schema.Union([Schema.Number, Schema.FiniteFromString])
@@ -193,6 +207,7 @@ export class Outbox extends Context.Service<Outbox, {
   readonly find: (key: string) => Effect.Effect<OutboxRow | null, SqlError.SqlError>
   /** Deletes ended rows last touched before `before`. */
   readonly prune: (before: number, limit: number) => Effect.Effect<number, SqlError.SqlError>
+  /** Rows by state, as far as they are not well ended: open, held, dead. */
   readonly counts: Effect.Effect<Readonly<Record<string, number>>, SqlError.SqlError>
 }>()("Storage/Outbox") {
   static readonly layer = Layer.effect(
@@ -247,11 +262,17 @@ export class Outbox extends Context.Service<Outbox, {
         `SELECT ${columns} FROM outbox WHERE key = ?`,
         `SELECT ${columns} FROM outbox WHERE key = $1`
       )
-      const ended = "state IN ('sent', 'dead', 'superseded')"
+      // The oldest rows only, in order of `seq`, so that deleting needs no index over time.
+      const ended = "state IN ('sent', 'dead', 'superseded') AND updated_at <"
+      const oldest = "SELECT seq, state, updated_at FROM outbox ORDER BY seq LIMIT"
       const pruneText = text(
-        `DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE ${ended} AND updated_at < ? LIMIT ?) RETURNING seq`,
-        `DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE ${ended} AND updated_at < $1 LIMIT $2) RETURNING seq`
+        `DELETE FROM outbox WHERE seq IN (SELECT seq FROM (${oldest} ?2) AS oldest WHERE ${ended} ?1) RETURNING seq`,
+        `DELETE FROM outbox WHERE seq IN (SELECT seq FROM (${oldest} $2) AS oldest WHERE ${ended} $1) RETURNING seq`
       )
+      // What is open or unsent is counted by its partial index; how much was ever sent is a metric's business.
+      const countText =
+        `SELECT state, COUNT(*) AS n FROM outbox WHERE state IN ('preview', 'pending', 'sending', 'ambiguous') GROUP BY state ` +
+        "UNION ALL SELECT state, COUNT(*) AS n FROM outbox WHERE state IN ('held', 'dead') GROUP BY state"
 
       return {
         openOf: (link, after, limit) => Effect.flatMap(database.execute(selectOpen, [link, after, limit]), decodeAll),
@@ -261,7 +282,7 @@ export class Outbox extends Context.Service<Outbox, {
           Effect.map(Effect.flatMap(database.execute(selectKey, [key]), decodeAll), (rows) => rows[0] ?? null),
         prune: (before, limit) => Effect.map(database.execute(pruneText, [before, limit]), (rows) => rows.length),
         counts: Effect.map(
-          database.execute("SELECT state, COUNT(*) AS n FROM outbox GROUP BY state", []),
+          database.execute(countText, []),
           (rows) => Object.fromEntries(rows.map((row) => [String(row.state), Number(row.n)]))
         )
       }

@@ -161,7 +161,19 @@ const prepare = (db: DatabaseSync, sql: string): Prepared => {
   return { statement, returnsRows: statement.columns().length > 0 }
 }
 
-const makeConnection = (db: DatabaseSync): SqlConnection.Connection => {
+/** A connection that runs one statement for many rows without an effect for each: the Journal's way in. */
+export interface BatchConnection extends SqlConnection.Connection {
+  /** The rows that `RETURNING` gave, in the order of the rows given. */
+  readonly executeMany: (
+    sql: string,
+    rows: ReadonlyArray<ReadonlyArray<SQLInputValue>>
+  ) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
+}
+
+export const isBatchConnection = (connection: SqlConnection.Connection): connection is BatchConnection =>
+  "executeMany" in connection
+
+const makeConnection = (db: DatabaseSync): BatchConnection => {
   const cached = preparedCache(db)
   const fresh = (sql: string) => prepare(db, sql)
 
@@ -197,6 +209,26 @@ const makeConnection = (db: DatabaseSync): SqlConnection.Connection => {
   }
 
   return {
+    executeMany: (sql, many) =>
+      Effect.suspend(() => {
+        try {
+          const { statement, returnsRows } = cached(sql)
+          statement.setReadBigInts(false)
+          statement.setReturnArrays(false)
+          const returned: Array<Row> = []
+          for (const row of many) {
+            if (!returnsRows) {
+              statement.run(...row)
+              continue
+            }
+            const found = statement.get(...row)
+            if (found !== undefined) returned.push(found)
+          }
+          return Effect.succeed(returned)
+        } catch (cause) {
+          return Effect.fail(toSqlError(cause, "execute"))
+        }
+      }),
     execute: (sql, params, f) => rows(cached, sql, params, f),
     executeUnprepared: (sql, params, f) => rows(fresh, sql, params, f),
     executeRaw: (sql, params) => run<unknown>(cached, sql, params, "raw"),

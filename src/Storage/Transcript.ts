@@ -24,7 +24,7 @@ export interface StoredMessage {
   readonly timestamp: number
 }
 
-const routePut = BatchStatement.make({
+const routePut = BatchStatement.insert({
   name: "routes.put",
   rank: 30,
   columns: [
@@ -32,23 +32,30 @@ const routePut = BatchStatement.make({
     ["platform", "text"], ["chat_type", "text"], ["chat_id", "text"]
   ],
   identity: "session_key",
-  sql: (rows) =>
-    "INSERT INTO session_routes (session_key, session_id, created_at, updated_at, origin, display_name, platform, chat_type, " +
-    "chat_id, metadata) SELECT r.session_key, r.session_id, r.at, r.at, r.origin, r.display_name, r.platform, r.chat_type, " +
-    `r.chat_id, '{}' FROM ${rows} WHERE true ON CONFLICT (session_key) DO UPDATE SET session_id = excluded.session_id, ` +
-    "created_at = CASE WHEN session_routes.session_id = excluded.session_id THEN session_routes.created_at " +
-    "ELSE excluded.created_at END, updated_at = excluded.updated_at"
+  into: "session_routes",
+  values: [
+    ...BatchStatement.asGiven(
+      "session_key", "session_id", "origin", "display_name", "platform", "chat_type", "chat_id"
+    ),
+    ["created_at", "r.at"],
+    ["updated_at", "r.at"]
+  ],
+  onConflict: "ON CONFLICT (session_key) DO UPDATE SET session_id = excluded.session_id, created_at = CASE WHEN " +
+    "session_routes.session_id = excluded.session_id THEN session_routes.created_at ELSE excluded.created_at END, " +
+    "updated_at = excluded.updated_at"
 })
 
-const routeTouch = BatchStatement.make({
+const routeTouch = BatchStatement.update({
   name: "routes.touch",
   rank: 31,
   columns: [["session_key", "text"], ["at", "bigint"]],
   identity: "session_key",
-  sql: (rows) => `UPDATE session_routes SET updated_at = r.at FROM ${rows} WHERE session_routes.session_key = r.session_key`
+  table: "session_routes",
+  set: "updated_at = r.at",
+  where: "session_routes.session_key = r.session_key"
 })
 
-const sessionPut = BatchStatement.make({
+const sessionPut = BatchStatement.insert({
   name: "sessions.put",
   rank: 29,
   columns: [
@@ -56,32 +63,39 @@ const sessionPut = BatchStatement.make({
     ["chat_type", "text"], ["thread_id", "text"], ["display_name", "text"], ["origin", "text"], ["at", "bigint"]
   ],
   identity: "id",
-  sql: (rows) =>
-    "INSERT INTO sessions (id, session_key, platform, user_id, chat_id, chat_type, thread_id, display_name, origin, started_at, " +
-    "last_activity_at, message_count) SELECT r.id, r.session_key, r.platform, r.user_id, r.chat_id, r.chat_type, r.thread_id, " +
-    `r.display_name, r.origin, r.at, r.at, 0 FROM ${rows} WHERE true ON CONFLICT (id) DO NOTHING`
+  into: "sessions",
+  values: [
+    ...BatchStatement.asGiven(
+      "id", "session_key", "platform", "user_id", "chat_id", "chat_type", "thread_id", "display_name", "origin"
+    ),
+    ["started_at", "r.at"],
+    ["last_activity_at", "r.at"]
+  ],
+  onConflict: "ON CONFLICT (id) DO NOTHING"
 })
 
-const sessionEnd = BatchStatement.make({
+const sessionEnd = BatchStatement.update({
   name: "sessions.end",
   rank: 32,
   columns: [["id", "text"], ["reason", "text"], ["at", "bigint"]],
   identity: "id",
-  sql: (rows) =>
-    `UPDATE sessions SET ended_at = r.at, end_reason = r.reason FROM ${rows} WHERE sessions.id = r.id AND sessions.ended_at IS NULL`
+  table: "sessions",
+  set: "ended_at = r.at, end_reason = r.reason",
+  where: "sessions.id = r.id AND sessions.ended_at IS NULL"
 })
 
-const messagePut = BatchStatement.make({
+const messagePut = BatchStatement.insert({
   name: "messages.put",
   rank: 33,
   columns: [
     ["session_id", "text"], ["turn", "text"], ["ordinal", "integer"], ["role", "text"], ["content", "text"],
     ["timestamp", "bigint"], ["platform_message_id", "text"], ["unanswered", "integer"]
   ],
-  sql: (rows) =>
-    "INSERT INTO messages (session_id, turn, ordinal, role, content, timestamp, platform_message_id, unanswered) SELECT " +
-    "r.session_id, r.turn, r.ordinal, r.role, r.content, r.timestamp, r.platform_message_id, r.unanswered " +
-    `FROM ${rows} WHERE true ON CONFLICT DO NOTHING`
+  into: "messages",
+  values: BatchStatement.asGiven(
+    "session_id", "turn", "ordinal", "role", "content", "timestamp", "platform_message_id", "unanswered"
+  ),
+  onConflict: "ON CONFLICT DO NOTHING"
 })
 
 /** The first turn of a conversation stores its session and its route together (`session B2`). */

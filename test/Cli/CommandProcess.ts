@@ -18,15 +18,22 @@ export const command = (
   Effect.callback<Ended>((resume) => {
     const child = spawn(options.node ?? process.execPath, [mainFile, ...args], {
       cwd: home,
-      env: { PATH: process.env.PATH ?? "", HOME: home, TZ: "UTC", SWITCHBOARD_HOME: home, SWITCHBOARD_HTTP_PORT: "0", ...options.env },
+      env: {
+        PATH: process.env.PATH ?? "",
+        HOME: home,
+        TZ: "UTC",
+        SWITCHBOARD_HOME: home,
+        SWITCHBOARD_HTTP_PORT: "0",
+        ...options.env
+      },
       stdio: ["ignore", "pipe", "pipe"],
       timeout: 90_000,
       killSignal: "SIGKILL"
     })
     let stdout = ""
     let stderr = ""
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => stdout += chunk)
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => stderr += chunk)
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk))
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk))
     child.once("close", (code) => resume(Effect.succeed({ code, stdout, stderr })))
     child.once("error", (error) => resume(Effect.succeed({ code: null, stdout, stderr: String(error) })))
     return Effect.sync(() => child.kill("SIGKILL"))

@@ -5,11 +5,14 @@ import * as Output from "../../src/Cli/Output.ts"
 
 describe("output", () => {
   it("pads every column but the last to its widest cell", () => {
-    assert.deepStrictEqual(Output.table([["a", "bb", "c"], ["aaa", "", "long last cell"], ["", "b", ""]]), [
-      "a    bb  c",
-      "aaa      long last cell",
-      "     b"
-    ])
+    assert.deepStrictEqual(
+      Output.table([
+        ["a", "bb", "c"],
+        ["aaa", "", "long last cell"],
+        ["", "b", ""]
+      ]),
+      ["a    bb  c", "aaa      long last cell", "     b"]
+    )
   })
 
   it.prop("makes one line of anything, and not longer than asked", [Schema.String], ([text]) => {

@@ -1,55 +1,13 @@
-/** Requests and their answers on a test clock and a fake wire, through the adapter as Delivery sees it. */
+/** Requests and their answers, through the adapter as Delivery sees it, on a test clock and a fake wire. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
-import type { Target } from "../../src/Delivery/Outlet.ts"
 import { contentHash } from "../../src/Delivery/IdempotencyKey.ts"
 import * as RelayAdapter from "../../src/Relay/RelayAdapter.ts"
-import * as WebSocketTransport from "../../src/Relay/WebSocketTransport.ts"
 import { descriptorLine, FakeConnector, inboundLine, refusal, resultLine } from "./FakeConnector.ts"
 import { IntakeDouble } from "./IntakeDouble.ts"
-
-const settle = Effect.repeat(Effect.yieldNow, { times: 60 })
-const target: Target = { platform: "discord", chatId: "chat", chatType: "dm", threadId: null, scopeId: null }
-
-const open = Effect.fnUntraced(function* (prepare: (connector: FakeConnector) => void = () => {}) {
-  const connector = new FakeConnector()
-  prepare(connector)
-  const intake = new IntakeDouble()
-  const adapter = yield* RelayAdapter.make({
-    url: "http://connector.example",
-    platform: "discord",
-    botId: "bot",
-    id: null,
-    secret: null,
-    streamingDefault: true
-  }).pipe(Effect.provide([connector.layer, intake.layer]))
-  yield* settle
-  return { connector, intake, adapter, outlet: adapter.outlet }
-})
-
-const openTransport = Effect.fnUntraced(function* (greeting: string = descriptorLine()) {
-  const connector = new FakeConnector()
-  connector.greeting = [greeting]
-  const transport = yield* WebSocketTransport.make({
-    url: "http://c",
-    platform: "discord",
-    botId: "",
-    id: null,
-    secret: null,
-    link: "relay:"
-  }).pipe(Effect.provide([connector.layer, new IntakeDouble().layer]))
-  yield* settle
-  return { connector, transport }
-})
-
-const say = (text: string, more: { key?: string; notify?: boolean; target?: Target; replyTo?: string } = {}) => ({
-  key: more.key ?? `key-${text}`,
-  target: more.target ?? target,
-  text,
-  replyTo: more.replyTo ?? null,
-  notify: more.notify ?? true
-})
+import { open, say, target } from "./SimulatedAdapter.ts"
+import { open as openLink, settle } from "./SimulatedLink.ts"
 
 describe("a send", () => {
   it.effect("carries key, thread, scope and anchor, and gives the platform's id", () =>
@@ -212,7 +170,7 @@ describe("an operation that the connector does not list", () => {
 
   it.effect("is not asked: a chat's info has its defaults", () =>
     Effect.gen(function* () {
-      const { connector, transport } = yield* openTransport()
+      const { connector, transport } = yield* openLink()
       assert.deepStrictEqual(yield* transport.chatInfo("discord", "c"), { name: "c", type: "dm" })
       connector.wire.send(descriptorLine({ supported_ops: ["get_chat_info"] }))
       yield* settle
@@ -267,64 +225,6 @@ describe("capabilities", () => {
       })
       assert.strictEqual(outlet.link, "relay:bot")
       assert.strictEqual(outlet.settle(), "key")
-    })
-  )
-})
-
-describe("many requests", () => {
-  it.effect("that are made in one turn leave in few messages", () =>
-    Effect.gen(function* () {
-      const { connector, outlet } = yield* open()
-      const before = connector.wire.messages.length
-      for (let n = 0; n < 100; n++) yield* Effect.forkChild(outlet.send(say(`t${n}`)), { startImmediately: true })
-      yield* settle
-      assert.strictEqual(connector.wire.ofType("outbound").length, 100)
-      assert.isAtMost(connector.wire.messages.length - before, 2)
-    })
-  )
-
-  it.effect("are at most 256 in flight; the rest waits, finals first", () =>
-    Effect.gen(function* () {
-      const { connector, outlet } = yield* open()
-      const texts = () => connector.wire.ofType("outbound").map(({ action }) => action?.content ?? action?.op)
-      for (let n = 0; n < 256; n++) yield* Effect.forkChild(outlet.send(say(`t${n}`)))
-      yield* settle
-      yield* Effect.forkChild(outlet.typing(target))
-      const given = yield* Effect.forkChild(
-        outlet.edit({ key: "k", target, messageId: "m", text: "given up", final: false })
-      )
-      yield* Effect.forkChild(outlet.edit({ key: "k", target, messageId: "m", text: "edit", final: false }))
-      yield* Effect.forkChild(outlet.send(say("interim", { notify: false })))
-      yield* Effect.forkChild(outlet.send(say("final one")))
-      yield* Effect.forkChild(outlet.send(say("final two")))
-      yield* settle
-      assert.strictEqual(texts().length, 256)
-      yield* Fiber.interrupt(given)
-      const ids = connector.wire.ofType("outbound").map(({ requestId }) => requestId!)
-      assert.strictEqual(new Set(ids).size, 256)
-      for (let n = 0; n < 5; n++) {
-        connector.wire.send(resultLine(ids[n]!, { success: true }))
-        yield* settle
-      }
-      assert.deepStrictEqual(texts().slice(256), ["final one", "final two", "interim", "edit", "typing"])
-    })
-  )
-
-  it.effect("all fail at once when the connection ends, also those that wait", () =>
-    Effect.gen(function* () {
-      const { connector, outlet } = yield* open()
-      const fibers = []
-      for (let n = 0; n < 300; n++) fibers.push(yield* Effect.forkChild(Effect.flip(outlet.send(say(`t${n}`)))))
-      yield* settle
-      connector.wire.end(1006)
-      yield* settle
-      const kinds = []
-      for (const fiber of fibers) {
-        assert.isDefined(fiber.pollUnsafe())
-        kinds.push((yield* Fiber.join(fiber)).kind)
-      }
-      assert.strictEqual(kinds.filter((kind) => kind === "ambiguous").length, 256)
-      assert.strictEqual(kinds.filter((kind) => kind === "transient").length, 44)
     })
   )
 })

@@ -1,68 +1,13 @@
 /** The link over real sockets on the loopback: upgrade, framing, close codes, TCP backpressure, hostile input. */
-import type { IncomingMessage } from "node:http"
-import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Logger, Redacted, Result, Scope, SubscriptionRef } from "effect"
-import { type WebSocket, WebSocketServer } from "ws"
-import { DialError, Dialer } from "../../src/Relay/Dialer.ts"
+import { Effect, Exit, Fiber, Logger, Redacted, Scope, SubscriptionRef } from "effect"
+import { Dialer } from "../../src/Relay/Dialer.ts"
 import { verify } from "../../src/Relay/UpgradeToken.ts"
 import * as WebSocketTransport from "../../src/Relay/WebSocketTransport.ts"
 import { eventually } from "../support/Eventually.ts"
-import { descriptorLine, type Frame, inboundLine, resultLine } from "./FakeConnector.ts"
+import { descriptorLine, inboundLine, resultLine } from "./FakeConnector.ts"
 import { IntakeDouble } from "./IntakeDouble.ts"
-
-interface Server {
-  readonly url: string
-  readonly requests: Array<IncomingMessage>
-  readonly sockets: Array<WebSocket>
-  readonly frames: Array<Frame>
-  readonly closes: Array<number>
-  /** `null` = the upgrade is accepted. */
-  status: number | null
-  greeting: string | null
-  readonly socket: () => WebSocket
-  readonly acks: () => ReadonlyArray<string | undefined>
-}
-
-const serve = Effect.acquireRelease(
-  Effect.callback<Server & { readonly stop: () => Promise<void> }>((resume) => {
-    const wss = new WebSocketServer({
-      host: "127.0.0.1",
-      port: 0,
-      verifyClient: (_info, done) => (server.status === null ? done(true) : done(false, server.status))
-    })
-    const server: Server & { stop: () => Promise<void> } = {
-      url: "",
-      requests: [],
-      sockets: [],
-      frames: [],
-      closes: [],
-      status: null,
-      greeting: descriptorLine(),
-      socket: () => server.sockets.at(-1)!,
-      acks: () => server.frames.filter(({ type }) => type === "inbound_ack").map(({ bufferId }) => bufferId),
-      stop: () =>
-        new Promise((resolve) => {
-          for (const socket of wss.clients) socket.terminate()
-          wss.close(() => resolve())
-        })
-    }
-    wss.on("connection", (socket, request) => {
-      server.requests.push(request)
-      server.sockets.push(socket)
-      socket.on("message", (data: Buffer) => {
-        for (const line of data.toString("utf8").split("\n")) if (line !== "") server.frames.push(JSON.parse(line))
-      })
-      socket.on("close", (code) => server.closes.push(code))
-      socket.on("error", () => {})
-      if (server.greeting !== null) socket.send(server.greeting)
-    })
-    wss.on("listening", () =>
-      resume(Effect.succeed(Object.assign(server, { url: `http://127.0.0.1:${(wss.address() as AddressInfo).port}/` })))
-    )
-  }),
-  (server) => Effect.promise(server.stop)
-)
+import { type Server, serve } from "./LoopbackConnector.ts"
 
 const open = Effect.fnUntraced(function* (prepare: (server: Server) => void = () => {}) {
   const server: Server = yield* serve
@@ -112,14 +57,12 @@ describe("the link over a real socket", () => {
       const asking = yield* Effect.forkChild(transport.request(send))
       yield* eventually("asked", () => server.frames.some(({ type }) => type === "outbound"))
       assert.deepStrictEqual(server.frames[0], { type: "hello", platform: "discord", botId: "bot" })
-      server
-        .socket()
-        .send(
-          resultLine(server.frames.find(({ type }) => type === "outbound")!.requestId!, {
-            success: true,
-            message_id: "m"
-          })
-        )
+      server.socket().send(
+        resultLine(server.frames.find(({ type }) => type === "outbound")!.requestId!, {
+          success: true,
+          message_id: "m"
+        })
+      )
       assert.deepStrictEqual(yield* Fiber.join(asking), { success: true, message_id: "m" })
     }).pipe(Effect.scoped)
   )
@@ -273,53 +216,3 @@ describe("the link over a real socket", () => {
 })
 
 let logged = 0
-
-describe("the dialer", () => {
-  const dial = (url: string) =>
-    Effect.result(Effect.scoped(Effect.flatMap(Dialer, (dialer) => dialer.dial({ url, token: null })))).pipe(
-      Effect.provide(Dialer.layer)
-    )
-
-  it.live("says why it cannot connect", () =>
-    Effect.gen(function* () {
-      const server = yield* serve
-      const reasonOf = Effect.fnUntraced(function* (url: string) {
-        const result = yield* dial(url)
-        return Result.isFailure(result) && result.failure instanceof DialError
-          ? [result.failure.reason, result.failure.status]
-          : "connected"
-      })
-      const url = server.url.replace("http", "ws")
-      for (const [status, reason] of [
-        [401, "Unauthorized"],
-        [403, "Unauthorized"],
-        [404, "Rejected"],
-        [503, "Rejected"]
-      ] as const) {
-        server.status = status
-        assert.deepStrictEqual(yield* reasonOf(url), [reason, status])
-      }
-      assert.deepStrictEqual(yield* reasonOf("ws://127.0.0.1:1/relay"), ["Unreachable", null])
-      assert.deepStrictEqual(yield* reasonOf("nonsense"), ["InvalidUrl", null])
-    }).pipe(Effect.scoped)
-  )
-
-  it.live("gives a wire that pings, tells its end, and refuses to write after it", () =>
-    Effect.gen(function* () {
-      const server = yield* serve
-      const dialer = yield* Dialer
-      const wire = yield* dialer.dial({ url: server.url.replace("http", "ws"), token: null })
-      yield* wire.ping
-      server.socket().send("last words")
-      server.socket().close(4000)
-      yield* eventually("closed", () => server.closes.length === 1)
-      const [words] = yield* wire.pull
-      assert.strictEqual(Buffer.from(words as Uint8Array).toString(), descriptorLine())
-      const end = yield* Effect.flip(Effect.forever(wire.pull))
-      assert.strictEqual(end.code, 4000)
-      assert.strictEqual((yield* Effect.flip(wire.write("x"))).code, 4000)
-      assert.strictEqual((yield* Effect.flip(wire.ping)).code, 4000)
-      yield* wire.close(1000)
-    }).pipe(Effect.scoped, Effect.provide(Dialer.layer))
-  )
-})

@@ -8,21 +8,26 @@ import { Journal } from "../../src/Storage/Journal.ts"
 import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyDatabase.ts"
 import { pass, quiet } from "../support/Passing.ts"
 
-const insert = BatchStatement.make({
+const columns = [["key", "text"], ["value", "text"]] as const
+const insert = BatchStatement.insert({
   name: "test.insert",
   rank: 10,
-  columns: [["key", "text"], ["value", "text"]],
+  columns,
   identity: "key",
+  wins: "first",
   returning: "key",
-  sql: (rows) =>
-    `INSERT INTO meta (key, value) SELECT r.key, r.value FROM ${rows} WHERE true ON CONFLICT DO NOTHING RETURNING key, value`
+  into: "meta",
+  values: BatchStatement.asGiven("key", "value"),
+  onConflict: "ON CONFLICT DO NOTHING RETURNING key, value"
 })
-const update = BatchStatement.make({
+const update = BatchStatement.update({
   name: "test.update",
   rank: 20,
-  columns: [["key", "text"], ["value", "text"]],
+  columns,
   identity: "key",
-  sql: (rows) => `UPDATE meta SET value = r.value FROM ${rows} WHERE meta.key = r.key`
+  table: "meta",
+  set: "value = r.value",
+  where: "meta.key = r.key"
 })
 /** Fails on a NULL value, which the table refuses. */
 const put = (key: string, value: string | null = key): Write => ({ statement: insert, row: [key, value] })

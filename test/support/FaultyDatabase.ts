@@ -29,16 +29,20 @@ export class Faults {
 
 export const faulty = (database: Database["Service"], faults: Faults): Database["Service"] => {
   let inTransaction: number | null = null
+  const within = <A>(statement: Effect.Effect<A, SqlError.SqlError>): Effect.Effect<A, SqlError.SqlError> => {
+    faults.statements++
+    if (inTransaction!++ !== faults.failAt || faults.failures <= 0) return statement
+    faults.failures--
+    return faults.failWith === null ? Effect.die(new Error("the driver threw")) : Effect.fail(faults.failWith)
+  }
   return {
     ...database,
     execute: (sql, params) =>
-      Effect.suspend(() => {
-        if (inTransaction === null) return Effect.tap(database.execute(sql, params), () => faults.readers.await)
-        faults.statements++
-        if (inTransaction++ !== faults.failAt || faults.failures <= 0) return database.execute(sql, params)
-        faults.failures--
-        return faults.failWith === null ? Effect.die(new Error("the driver threw")) : Effect.fail(faults.failWith)
-      }),
+      Effect.suspend(() =>
+        inTransaction === null
+          ? Effect.tap(database.execute(sql, params), () => faults.readers.await)
+          : within(database.execute(sql, params))),
+    batch: (statement, rows) => Effect.suspend(() => within(database.batch(statement, rows))),
     transaction: (e) =>
       faults.writers.await.pipe(
         Effect.andThen(Effect.suspend(() => {

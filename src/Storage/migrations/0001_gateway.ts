@@ -29,8 +29,6 @@ export const gateway: Migration = {
       ended_at ${bigint}
     )${options}`,
     "CREATE INDEX inbox_undone_session ON inbox (session_key, id) WHERE state IN ('waiting', 'running', 'refused')",
-    "CREATE INDEX inbox_undone ON inbox (id) WHERE state IN ('waiting', 'running', 'refused')",
-    "CREATE INDEX inbox_ended ON inbox (ended_at) WHERE ended_at IS NOT NULL",
 
     `CREATE TABLE outbox (
       seq ${identity},
@@ -54,8 +52,7 @@ export const gateway: Migration = {
     )${options}`,
     `CREATE INDEX outbox_open ON outbox (link, queue, seq)
       WHERE state IN ('preview', 'pending', 'sending', 'ambiguous')`,
-    "CREATE INDEX outbox_turn ON outbox (turn) WHERE turn IS NOT NULL",
-    "CREATE INDEX outbox_state ON outbox (state, updated_at)",
+    "CREATE INDEX outbox_unsent ON outbox (state, seq) WHERE state IN ('held', 'dead')",
 
     `CREATE TABLE session_routes (
       session_key text PRIMARY KEY NOT NULL,

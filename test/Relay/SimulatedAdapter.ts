@@ -1,0 +1,36 @@
+/** The relay as Delivery sees it, on a test clock and a fake wire. */
+import { Effect } from "effect"
+import type { Target } from "../../src/Delivery/Outlet.ts"
+import * as RelayAdapter from "../../src/Relay/RelayAdapter.ts"
+import { FakeConnector } from "./FakeConnector.ts"
+import { IntakeDouble } from "./IntakeDouble.ts"
+import { settle } from "./SimulatedLink.ts"
+
+export const target: Target = { platform: "discord", chatId: "chat", chatType: "dm", threadId: null, scopeId: null }
+
+export const open = Effect.fnUntraced(function* (prepare: (connector: FakeConnector) => void = () => {}) {
+  const connector = new FakeConnector()
+  prepare(connector)
+  const intake = new IntakeDouble()
+  const adapter = yield* RelayAdapter.make({
+    url: "http://connector.example",
+    platform: "discord",
+    botId: "bot",
+    id: null,
+    secret: null,
+    streamingDefault: true
+  }).pipe(Effect.provide([connector.layer, intake.layer]))
+  yield* settle
+  return { connector, intake, adapter, outlet: adapter.outlet }
+})
+
+export const say = (
+  text: string,
+  more: { key?: string; notify?: boolean; target?: Target; replyTo?: string } = {}
+) => ({
+  key: more.key ?? `key-${text}`,
+  target: more.target ?? target,
+  text,
+  replyTo: more.replyTo ?? null,
+  notify: more.notify ?? true
+})
