@@ -23,10 +23,13 @@ export interface Loopback {
 
 const state: AdapterState = { status: "connected", detail: null, lastIn: 0, lastOut: 0, reconnects: 0 }
 
-const registration = (loopback: { onSend: (chatId: string) => void; take: Intake["Service"]["take"] | null }): Registration => ({
+const registration = (loopback: {
+  onSend: (chatId: string) => void
+  take: Intake["Service"]["take"] | null
+}): Registration => ({
   name: "relay",
   label: "Loopback",
-  make: Effect.gen(function*() {
+  make: Effect.gen(function* () {
     loopback.take = (yield* Intake).take
     const adapter: Adapter = {
       platform: "relay",
@@ -63,15 +66,18 @@ const registration = (loopback: { onSend: (chatId: string) => void; take: Intake
 })
 
 /** Builds the core over the given storage; ends with the scope. */
-export const make = Effect.fnUntraced(function*(storage: "memory" | { readonly file: string }) {
-  const holder: { onSend: (chatId: string) => void; take: Intake["Service"]["take"] | null } = { onSend: () => {}, take: null }
+export const make = Effect.fnUntraced(function* (storage: "memory" | { readonly file: string }) {
+  const holder: { onSend: (chatId: string) => void; take: Intake["Service"]["take"] | null } = {
+    onSend: () => {},
+    take: null
+  }
   const context = yield* Layer.build(
     coreOf({ lanes: Lanes.layerLocal, journal: Journal.layer }).pipe(
       Layer.provide(Registry.layer([registration(holder)])),
       Layer.provide(Echo.layer),
-      Layer.provideMerge(Database.layer(
-        storage === "memory" ? { storage, filename: "" } : { storage: "sqlite", filename: storage.file }
-      )),
+      Layer.provideMerge(
+        Database.layer(storage === "memory" ? { storage, filename: "" } : { storage: "sqlite", filename: storage.file })
+      ),
       Layer.provide(Settings.layerFrom({}))
     )
   )
@@ -96,7 +102,12 @@ export const inbound = (chatId: string, n: number, text = "hello"): Inbound => (
 })
 
 /** Runs `turns` echo turns over the given chats, each chat sending its next message when it has its answer; turns per second. */
-export const drive = Effect.fnUntraced(function*(loopback: Loopback, chats: ReadonlyArray<string>, turns: number, first: number) {
+export const drive = Effect.fnUntraced(function* (
+  loopback: Loopback,
+  chats: ReadonlyArray<string>,
+  turns: number,
+  first: number
+) {
   let done = 0
   const ready: Array<string> = [...chats]
   const count = new Map<string, number>()
@@ -113,11 +124,13 @@ export const drive = Effect.fnUntraced(function*(loopback: Loopback, chats: Read
       continue
     }
     sent += batch.length
-    yield* loopback.take(batch.map((chatId) => {
-      const n = (count.get(chatId) ?? first) + 1
-      count.set(chatId, n)
-      return inbound(chatId, n)
-    }))
+    yield* loopback.take(
+      batch.map((chatId) => {
+        const n = (count.get(chatId) ?? first) + 1
+        count.set(chatId, n)
+        return inbound(chatId, n)
+      })
+    )
   }
   return turns / ((performance.now() - started) / 1000)
 })

@@ -26,31 +26,42 @@ const known = (database: Database["Service"], count: number) =>
     []
   )
 
-const memory = Effect.scoped(Effect.gen(function*() {
-  const { context, loopback } = yield* Loopback.make("memory")
-  const lanes = Context.get(context, Lanes)
-  yield* Loopback.drive(loopback, Array.from({ length: 100 }, (_, i) => `warm${i}`), 2000, 0)
-  const before = yield* heap
-  const chats = Array.from({ length: idle }, (_, i) => `idle${i}`)
-  yield* Loopback.drive(loopback, chats, idle, 0)
-  loopback.onSend = () => {}
-  yield* Effect.sleep("200 millis")
-  const after = yield* heap
-  const { resident, running } = lanes.view()
-  console.log(`resident idle sessions: ${resident} (running ${running}), ${((after - before) / idle).toFixed(0)} bytes each`)
-}))
+const memory = Effect.scoped(
+  Effect.gen(function* () {
+    const { context, loopback } = yield* Loopback.make("memory")
+    const lanes = Context.get(context, Lanes)
+    yield* Loopback.drive(
+      loopback,
+      Array.from({ length: 100 }, (_, i) => `warm${i}`),
+      2000,
+      0
+    )
+    const before = yield* heap
+    const chats = Array.from({ length: idle }, (_, i) => `idle${i}`)
+    yield* Loopback.drive(loopback, chats, idle, 0)
+    loopback.onSend = () => {}
+    yield* Effect.sleep("200 millis")
+    const after = yield* heap
+    const { resident, running } = lanes.view()
+    console.log(
+      `resident idle sessions: ${resident} (running ${running}), ${((after - before) / idle).toFixed(0)} bytes each`
+    )
+  })
+)
 
 const rate = (sessions: number) =>
-  Effect.scoped(Effect.gen(function*() {
-    const { context, loopback } = yield* Loopback.make("memory")
-    yield* known(Context.get(context, Database), sessions)
-    const chats = Array.from({ length: 500 }, (_, i) => `known${1 + (i * 7919) % sessions}`)
-    const distinct = [...new Set(chats)]
-    yield* Loopback.drive(loopback, distinct, 5000, 0)
-    return yield* Loopback.drive(loopback, distinct, 20_000, 1000)
-  }))
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { context, loopback } = yield* Loopback.make("memory")
+      yield* known(Context.get(context, Database), sessions)
+      const chats = Array.from({ length: 500 }, (_, i) => `known${1 + ((i * 7919) % sessions)}`)
+      const distinct = [...new Set(chats)]
+      yield* Loopback.drive(loopback, distinct, 5000, 0)
+      return yield* Loopback.drive(loopback, distinct, 20_000, 1000)
+    })
+  )
 
-const program = Effect.gen(function*() {
+const program = Effect.gen(function* () {
   yield* memory
   const few: Array<number> = []
   const many: Array<number> = []

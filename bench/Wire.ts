@@ -34,7 +34,7 @@ export const inboundLine = (chat: string, n: number, text: string): string => {
     `{"type":"inbound","event":{"text":"${text}${filler}","message_type":"text","message_id":"${id}",` +
     `"source":{"platform":"relay","chat_id":"${chat}","chat_type":"dm","user_id":"u${chat}"}},"bufferId":"${id}"}\n`
   const missing = lineBytes - line("").length
-  return missing <= 0 ? line("") : line(`${" lorem ipsum dolor sit amet".repeat(5).slice(0, missing)}`)
+  return missing <= 0 ? line("") : line(" lorem ipsum dolor sit amet".repeat(5).slice(0, missing))
 }
 
 export const descriptorLine = `${JSON.stringify({

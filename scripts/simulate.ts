@@ -30,14 +30,18 @@ const { values } = parseArgs({
 
 const spread = async (seeds: number, fault: Planted | null, stopAtFirst: boolean): Promise<Report> => {
   const workers = Number(values.workers ?? Math.max(1, availableParallelism()))
-  const reports = await Promise.all(Array.from({ length: workers }, (_, index) =>
-    new Promise<Report>((resolve, reject) => {
-      const job: Job = { from: 1 + index, to: seeds, step: workers, fault, stopAtFirst }
-      const worker = new Worker(new URL(import.meta.url), { workerData: job })
-      worker.once("message", resolve)
-      worker.once("error", reject)
-    })
-  ))
+  const reports = await Promise.all(
+    Array.from(
+      { length: workers },
+      (_, index) =>
+        new Promise<Report>((resolve, reject) => {
+          const job: Job = { from: 1 + index, to: seeds, step: workers, fault, stopAtFirst }
+          const worker = new Worker(new URL(import.meta.url), { workerData: job })
+          worker.once("message", resolve)
+          worker.once("error", reject)
+        })
+    )
+  )
   return {
     seeds: reports.reduce((sum, report) => sum + report.seeds, 0),
     failed: reports.flatMap((report) => report.failed).sort((a, b) => a.seed - b.seed),
@@ -70,7 +74,7 @@ const main = async (): Promise<number> => {
   }
   if (values.seed !== undefined) {
     const seed = Number(values.seed)
-    const report = await run({ from: seed, to: seed, step: 1, fault, stopAtFirst: false, trace: values.trace })
+    const report = run({ from: seed, to: seed, step: 1, fault, stopAtFirst: false, trace: values.trace })
     print(`seed ${seed}`, report, elapsed())
     return report.failed.length === 0 ? 0 : 1
   }
@@ -94,5 +98,6 @@ const main = async (): Promise<number> => {
 if (isMainThread) {
   process.exitCode = await main()
 } else {
-  parentPort?.postMessage(await run(workerData as Job))
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin
+  parentPort?.postMessage(run(workerData as Job))
 }

@@ -39,14 +39,16 @@ export class GatewayError extends Schema.TaggedError<GatewayError>()("GatewayErr
   message: Schema.String
 }) {}
 
-const databaseOfSettings = Layer.unwrap(Effect.gen(function*() {
-  const settings = yield* Settings
-  const choice = yield* settings.get(Storage)
-  return Database.layer({
-    storage: choice._tag === "postgres" ? { url: choice.url } : choice._tag,
-    filename: paths(settings.home).database
+const databaseOfSettings = Layer.unwrap(
+  Effect.gen(function* () {
+    const settings = yield* Settings
+    const choice = yield* settings.get(Storage)
+    return Database.layer({
+      storage: choice._tag === "postgres" ? { url: choice.url } : choice._tag,
+      filename: paths(settings.home).database
+    })
   })
-}))
+)
 
 /** The parts of which more than one kind exists: one process or a cluster, the live journal or a faulty one under test. */
 export interface Parts {
@@ -70,27 +72,30 @@ export const coreOf = ({ journal, lanes }: Parts) =>
 
 export const core = coreOf({ lanes: Lanes.layerLocal, journal: Journal.layer })
 
-export class Gateway extends Context.Service<Gateway, {
-  readonly status: Effect.Effect<Status>
-  /** Empty = ready (law 10). */
-  readonly reasons: Effect.Effect<ReadonlyArray<string>>
-  /**
-   * Says something in a chat that has not asked. Succeeds when it is durably owed, with the row's key; the Outbox
-   * delivers it.
-   */
-  readonly send: (message: {
-    readonly platform: string
-    readonly chatId: string
-    readonly threadId?: string
-    readonly text: string
-  }) => Effect.Effect<string, GatewayError>
-  /** Stops in order (`operations X2`); closing the layer does the same. */
-  readonly stop: Effect.Effect<void>
-}>()("switchboard/Gateway") {
+export class Gateway extends Context.Service<
+  Gateway,
+  {
+    readonly status: Effect.Effect<Status>
+    /** Empty = ready (law 10). */
+    readonly reasons: Effect.Effect<ReadonlyArray<string>>
+    /**
+     * Says something in a chat that has not asked. Succeeds when it is durably owed, with the row's key; the Outbox
+     * delivers it.
+     */
+    readonly send: (message: {
+      readonly platform: string
+      readonly chatId: string
+      readonly threadId?: string
+      readonly text: string
+    }) => Effect.Effect<string, GatewayError>
+    /** Stops in order (`operations X2`); closing the layer does the same. */
+    readonly stop: Effect.Effect<void>
+  }
+>()("switchboard/Gateway") {
   /** Over a registry and an agent that the caller provides. */
   static readonly layerCore = Layer.effect(
     Gateway,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const health = yield* Health
       const lifecycle = yield* Lifecycle
       const queues = yield* SendQueues
@@ -99,7 +104,7 @@ export class Gateway extends Context.Service<Gateway, {
       const installation = (yield* Installation).id
       const clock = yield* Clock.Clock
 
-      const send = Effect.fn("Gateway.send")(function*(message: {
+      const send = Effect.fn("Gateway.send")(function* (message: {
         readonly platform: string
         readonly chatId: string
         readonly threadId?: string

@@ -10,7 +10,8 @@ import type { Provenance, Source } from "../Message/Source.ts"
 import { type AccessSettings, type Decision, decide } from "./Decision.ts"
 
 const list = (env: string, description: string) => Setting.make({ env, kind: Setting.list, default: [], description })
-const flag = (env: string, description: string) => Setting.make({ env, kind: Setting.boolean, default: false, description })
+const flag = (env: string, description: string) =>
+  Setting.make({ env, kind: Setting.boolean, default: false, description })
 
 export const GatewayAllowedUsers = list("GATEWAY_ALLOWED_USERS", "Users who may speak, on every platform")
 export const GatewayAllowAllUsers = flag("GATEWAY_ALLOW_ALL_USERS", "Everybody may speak while no list of users is set")
@@ -23,7 +24,10 @@ export const settingsOf = (platform: string) => ({
   allowAll: flag(`${variableOf(platform)}_ALLOW_ALL_USERS`, `Everybody may speak on ${platform}`)
 })
 
-const refusals = Metric.counter("access_refused_total", { description: "messages of senders who may not speak", incremental: true })
+const refusals = Metric.counter("access_refused_total", {
+  description: "messages of senders who may not speak",
+  incremental: true
+})
 
 const trimmed = (entries: ReadonlyArray<string>): ReadonlySet<string> =>
   new Set(entries.map((entry) => entry.trim()).filter((entry) => entry !== ""))
@@ -31,12 +35,15 @@ const trimmed = (entries: ReadonlyArray<string>): ReadonlySet<string> =>
 /** Platforms whose settings are remembered; names come from adapters, so there are few. */
 const platformBound = 256
 
-export class Access extends Context.Service<Access, {
-  readonly decide: (source: Source, provenance: Provenance) => Effect.Effect<Decision, ConfigError>
-}>()("Access/Access") {
+export class Access extends Context.Service<
+  Access,
+  {
+    readonly decide: (source: Source, provenance: Provenance) => Effect.Effect<Decision, ConfigError>
+  }
+>()("Access/Access") {
   static readonly layer = Layer.effect(
     Access,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const settings = yield* Settings
       const gateway = {
         gatewayAllowedUsers: trimmed(yield* settings.get(GatewayAllowedUsers)),
@@ -44,7 +51,7 @@ export class Access extends Context.Service<Access, {
       }
       const known = new Map<string, AccessSettings>()
 
-      const read = Effect.fnUntraced(function*(platform: string) {
+      const read = Effect.fnUntraced(function* (platform: string) {
         const own = settingsOf(platform)
         const found: AccessSettings = {
           ...gateway,
@@ -59,11 +66,10 @@ export class Access extends Context.Service<Access, {
         decide: (source, provenance) => {
           const found = known.get(source.platform)
           return Effect.tap(
-            Effect.map(
-              found === undefined ? read(source.platform) : Effect.succeed(found),
-              (settings) => decide(source, provenance, settings)
+            Effect.map(found === undefined ? read(source.platform) : Effect.succeed(found), (settings) =>
+              decide(source, provenance, settings)
             ),
-            (decision) => decision.allow ? Effect.void : Metric.update(refusals, 1)
+            (decision) => (decision.allow ? Effect.void : Metric.update(refusals, 1))
           )
         }
       }

@@ -10,7 +10,15 @@ import type { SqlError } from "effect/sql"
 /** Category of a failed turn, shown to the user as `conversation E1` says; the message is for the log, redacted. */
 export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
   category: Schema.Literals([
-    "auth", "policy", "rate_limit", "balance", "overloaded", "context", "bad_request", "provider", "no_credentials"
+    "auth",
+    "policy",
+    "rate_limit",
+    "balance",
+    "overloaded",
+    "context",
+    "bad_request",
+    "provider",
+    "no_credentials"
   ]),
   message: Schema.String,
   retryable: Schema.Boolean
@@ -36,8 +44,18 @@ export type AgentEvent =
   | { readonly _tag: "ToolStarted"; readonly tool: string; readonly preview: string | null }
   | { readonly _tag: "ToolFinished"; readonly tool: string; readonly ok: boolean }
   | { readonly _tag: "Attachment"; readonly ref: string; readonly caption: string | null }
-  | { readonly _tag: "Question"; readonly promptId: string; readonly question: string; readonly choices: ReadonlyArray<string> }
-  | { readonly _tag: "Approval"; readonly promptId: string; readonly command: string; readonly description: string | null }
+  | {
+      readonly _tag: "Question"
+      readonly promptId: string
+      readonly question: string
+      readonly choices: ReadonlyArray<string>
+    }
+  | {
+      readonly _tag: "Approval"
+      readonly promptId: string
+      readonly command: string
+      readonly description: string | null
+    }
   | { readonly _tag: "Final"; readonly text: string }
 
 /** The user's answer to a `Question` or `Approval`. */
@@ -55,7 +73,10 @@ export interface AgentRun {
   readonly steer: (text: string) => Effect.Effect<boolean>
 }
 
-export class Agent extends Context.Service<Agent, {
-  readonly name: string
-  readonly start: (turn: AgentTurn) => Effect.Effect<AgentRun, AgentError, Scope.Scope>
-}>()("Agent/Agent") {}
+export class Agent extends Context.Service<
+  Agent,
+  {
+    readonly name: string
+    readonly start: (turn: AgentTurn) => Effect.Effect<AgentRun, AgentError, Scope.Scope>
+  }
+>()("Agent/Agent") {}

@@ -49,7 +49,11 @@ const reply = (events: Stream.Stream<AgentEvent, AgentError>): AgentRun => ({
 const says = (text: string): AgentRun => reply(Stream.succeed(final(text)))
 
 /** A prompt, and then what the answer makes of it. */
-const asks = (prompt: (promptId: string) => AgentEvent, turn: AgentTurn, then: (answer: Answer) => string): Effect.Effect<AgentRun> =>
+const asks = (
+  prompt: (promptId: string) => AgentEvent,
+  turn: AgentTurn,
+  then: (answer: Answer) => string
+): Effect.Effect<AgentRun> =>
   Effect.map(Deferred.make<Answer>(), (answered) => {
     const promptId = `echo-${turn.turnId}`
     return {
@@ -57,7 +61,7 @@ const asks = (prompt: (promptId: string) => AgentEvent, turn: AgentTurn, then: (
         Stream.succeed(prompt(promptId)),
         Stream.fromEffect(Effect.map(Deferred.await(answered), (answer) => final(then(answer))))
       ),
-      answer: (id, answer) => id === promptId ? Effect.asVoid(Deferred.succeed(answered, answer)) : Effect.void,
+      answer: (id, answer) => (id === promptId ? Effect.asVoid(Deferred.succeed(answered, answer)) : Effect.void),
       steer: () => Effect.succeed(false)
     }
   })
@@ -86,22 +90,30 @@ const obey = (turn: AgentTurn): Effect.Effect<AgentRun, AgentError> => {
       const [count, tail] = word(rest)
       const [millis, answer] = word(tail)
       const gap = pause(millis)
-      return Effect.succeed(reply(Stream.concat(
-        Stream.fromIterable(pieces(answer, Number(count))).pipe(
-          Stream.mapEffect((text) => Effect.as(Effect.sleep(gap), { _tag: "TextDelta" as const, text }))
-        ),
-        Stream.succeed(final(answer))
-      )))
+      return Effect.succeed(
+        reply(
+          Stream.concat(
+            Stream.fromIterable(pieces(answer, Number(count))).pipe(
+              Stream.mapEffect((text) => Effect.as(Effect.sleep(gap), { _tag: "TextDelta" as const, text }))
+            ),
+            Stream.succeed(final(answer))
+          )
+        )
+      )
     }
     case "!silent":
       return Effect.succeed(says(silence))
     case "!tool": {
       const [tool, answer] = word(rest)
-      return Effect.succeed(reply(Stream.make<ReadonlyArray<AgentEvent>>(
-        { _tag: "ToolStarted", tool, preview: answer },
-        { _tag: "ToolFinished", tool, ok: true },
-        final(answer)
-      )))
+      return Effect.succeed(
+        reply(
+          Stream.make<ReadonlyArray<AgentEvent>>(
+            { _tag: "ToolStarted", tool, preview: answer },
+            { _tag: "ToolFinished", tool, ok: true },
+            final(answer)
+          )
+        )
+      )
     }
     case "!ask": {
       const [question = "", ...choices] = rest.split("|").map((part) => part.trim())
@@ -110,18 +122,19 @@ const obey = (turn: AgentTurn): Effect.Effect<AgentRun, AgentError> => {
     case "!approve":
       return asks((promptId) => ({ _tag: "Approval", promptId, command: rest, description: null }), turn, answerText)
     case "!media":
-      return Effect.succeed(reply(Stream.make<ReadonlyArray<AgentEvent>>(
-        { _tag: "Attachment", ref: rest, caption: null },
-        final("")
-      )))
+      return Effect.succeed(
+        reply(Stream.make<ReadonlyArray<AgentEvent>>({ _tag: "Attachment", ref: rest, caption: null }, final("")))
+      )
     case "!fail":
       return rest === "crash"
         ? Effect.die(new Error("the echo agent was asked to crash"))
-        : Effect.fail(new AgentError({
-          category: Object.hasOwn(categories, rest) ? categories[rest]! : "provider",
-          message: `the echo agent was asked to fail: ${rest}`,
-          retryable: rest !== "auth"
-        }))
+        : Effect.fail(
+            new AgentError({
+              category: Object.hasOwn(categories, rest) ? categories[rest]! : "provider",
+              message: `the echo agent was asked to fail: ${rest}`,
+              retryable: rest !== "auth"
+            })
+          )
     default:
       return Effect.succeed(says(text))
   }

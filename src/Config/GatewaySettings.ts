@@ -166,7 +166,7 @@ export const StreamingEnabled = Setting.make<boolean | null>({
     {
       key: "streaming.mode",
       kind: Setting.coerce("off, auto, draft or edit", (raw) =>
-        raw === null ? null : !/^(?:off|false)$/i.test(String(raw).trim())
+        raw === null ? null : raw !== false && !(typeof raw === "string" && /^\s*(?:off|false)\s*$/i.test(raw))
       )
     }
   ]

@@ -45,7 +45,7 @@ const show = (value: unknown): string => {
   return (
     JSON.stringify(value, (_, inner: unknown) =>
       Redacted.isRedacted(inner) ? "(secret)" : typeof inner === "bigint" ? String(inner) : inner
-    ) ?? String(value)
+    ) ?? typeof value
   )
 }
 

@@ -65,10 +65,12 @@ const fresh = ({ now, random, row, session }: Invocation): Outcome => {
   }
 }
 
-const decide = (choice: "once" | "session" | "always" | "deny") => ({ prompt }: Invocation): Outcome =>
-  prompt?.kind === "approval"
-    ? { text: choice === "deny" ? "Denied." : `Approved (${choice}).`, answer: { _tag: "Decision", choice } }
-    : { text: Texts.nothingWaits }
+const decide =
+  (choice: "once" | "session" | "always" | "deny") =>
+  ({ prompt }: Invocation): Outcome =>
+    prompt?.kind === "approval"
+      ? { text: choice === "deny" ? "Denied." : `Approved (${choice}).`, answer: { _tag: "Decision", choice } }
+      : { text: Texts.nothingWaits }
 
 export const commands: ReadonlyArray<CommandDef> = [
   {
@@ -85,7 +87,9 @@ export const commands: ReadonlyArray<CommandDef> = [
     args: "",
     help: "Stop the running task and forget what waits behind it",
     policy: "stop",
-    run: ({ session }) => ({ text: session.stopped || session.dropped.length > 0 ? Texts.stopped : Texts.nothingToStop })
+    run: ({ session }) => ({
+      text: session.stopped || session.dropped.length > 0 ? Texts.stopped : Texts.nothingToStop
+    })
   },
   {
     name: "status",
@@ -127,6 +131,8 @@ export const commands: ReadonlyArray<CommandDef> = [
 const help = (): string =>
   commands.map(({ args, help, name }) => `/${name}${args === "" ? "" : ` ${args}`}: ${help}`).join("\n")
 
-const byName = new Map(commands.flatMap((command) => [command.name, ...command.aliases].map((name) => [name, command] as const)))
+const byName = new Map(
+  commands.flatMap((command) => [command.name, ...command.aliases].map((name) => [name, command] as const))
+)
 
 export const find = (name: string): CommandDef | null => byName.get(name) ?? null

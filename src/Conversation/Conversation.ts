@@ -26,7 +26,7 @@ const ackBound = 10_000
 
 export const layer = Layer.effect(
   Turns,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const runner = yield* TurnRunner
     const journal = yield* Journal
     const queues = yield* SendQueues
@@ -38,7 +38,7 @@ export const layer = Layer.effect(
     const acknowledged = new Map<string, number>()
 
     /** Stores a short text with whatever belongs to it, in one transaction. */
-    const say = Effect.fnUntraced(function*(row: InboxRow, cause: string, text: string, writes: ReadonlyArray<Write>) {
+    const say = Effect.fnUntraced(function* (row: InboxRow, cause: string, text: string, writes: ReadonlyArray<Write>) {
       const target = Reply.targetOf(row.event.source)
       const outlet = queues.outlet(row.link)
       const rows = Reply.rows({
@@ -55,7 +55,9 @@ export const layer = Layer.effect(
         at: clock.currentTimeMillisUnsafe()
       })
       const receipt = yield* journal.commit([...rows.map(stored), ...writes])
-      queues.offer(rows.flatMap((out, i) => receipt[i] === undefined ? [] : [{ ...out, seq: Number(receipt[i].seq) }]))
+      queues.offer(
+        rows.flatMap((out, i) => (receipt[i] === undefined ? [] : [{ ...out, seq: Number(receipt[i].seq) }]))
+      )
     })
 
     const mayTell = (sessionKey: string, now: number): boolean => {
@@ -67,7 +69,8 @@ export const layer = Layer.effect(
       return true
     }
 
-    const notStored = (what: string) => Effect.catch((error: { readonly message: string }) => Effect.logError(what, error.message))
+    const notStored = (what: string) =>
+      Effect.catch((error: { readonly message: string }) => Effect.logError(what, error.message))
 
     return {
       classify: (event) => {
@@ -77,36 +80,36 @@ export const layer = Layer.effect(
           : { _tag: "Command" as const, name, policy: Commands.find(name)?.policy ?? "now" }
       },
       run: runner.run,
-      execute: Effect.fnUntraced(
-        function*(row, name, session) {
-          const command = Commands.find(name)
-          const now = clock.currentTimeMillisUnsafe()
-          const prompt = prompts.of(session.sessionKey)
-          const mine = prompt !== null && mayAnswer(prompt, row) ? prompt : null
-          const outcome: Commands.Outcome = command === null ? { text: Texts.unknownCommand(name) } : command.run({
-            row,
-            args: SlashCommand.parse(row.event.text)?.args ?? "",
-            session,
-            prompt: mine,
-            now,
-            random: yield* Random.next
-          })
-          yield* say(row, `command:${row.id}`, outcome.text, [
-            ended(row.id, "done", now),
-            ...session.dropped.map((dropped) => ended(dropped.id, "dropped", now, `/${name}`)),
-            ...(command?.policy === "stop" ? [waitingDropped(session.sessionKey, row.id, now, `/${name}`)] : []),
-            ...(outcome.writes ?? [])
-          ])
-          if (outcome.routed !== undefined) session.routed(outcome.routed)
-          if (outcome.answer !== undefined && mine !== null) {
-            prompts.take(session.sessionKey, mine)
-            yield* mine.resolve(outcome.answer)
-          }
-        },
-        notStored("a command was not carried out; it will be tried again")
-      ),
+      execute: Effect.fnUntraced(function* (row, name, session) {
+        const command = Commands.find(name)
+        const now = clock.currentTimeMillisUnsafe()
+        const prompt = prompts.of(session.sessionKey)
+        const mine = prompt !== null && mayAnswer(prompt, row) ? prompt : null
+        const outcome: Commands.Outcome =
+          command === null
+            ? { text: Texts.unknownCommand(name) }
+            : command.run({
+                row,
+                args: SlashCommand.parse(row.event.text)?.args ?? "",
+                session,
+                prompt: mine,
+                now,
+                random: yield* Random.next
+              })
+        yield* say(row, `command:${row.id}`, outcome.text, [
+          ended(row.id, "done", now),
+          ...session.dropped.map((dropped) => ended(dropped.id, "dropped", now, `/${name}`)),
+          ...(command?.policy === "stop" ? [waitingDropped(session.sessionKey, row.id, now, `/${name}`)] : []),
+          ...(outcome.writes ?? [])
+        ])
+        if (outcome.routed !== undefined) session.routed(outcome.routed)
+        if (outcome.answer !== undefined && mine !== null) {
+          prompts.take(session.sessionKey, mine)
+          yield* mine.resolve(outcome.answer)
+        }
+      }, notStored("a command was not carried out; it will be tried again")),
       answer: Effect.fnUntraced(
-        function*(sessionKey, row) {
+        function* (sessionKey, row) {
           const prompt = prompts.of(sessionKey)
           const answer = prompt === null || !mayAnswer(prompt, row) ? null : answerOf(prompt, row.event.text)
           if (prompt === null || answer === null) return false
@@ -118,7 +121,7 @@ export const layer = Layer.effect(
         Effect.catch((error) => Effect.as(Effect.logError("an answer was not stored", error.message), false))
       ),
       steer: Effect.fnUntraced(
-        function*(sessionKey, row) {
+        function* (sessionKey, row) {
           if (!(yield* runner.steer(sessionKey, row.event.text))) return false
           yield* journal.commit([ended(row.id, "done", clock.currentTimeMillisUnsafe(), "steered")])
           return true

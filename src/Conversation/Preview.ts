@@ -37,7 +37,7 @@ const answerPatience = "5 seconds"
  * Runs in the given scope. `row` is the reply's first chunk as it would be stored, in state `preview`; `canShow` is asked
  * before the first send: earlier messages of the chat go first.
  */
-export const make = Effect.fnUntraced(function*(options: {
+export const make = Effect.fnUntraced(function* (options: {
   readonly outlet: Outlet
   readonly capabilities: Capabilities
   readonly settings: PreviewSettings
@@ -56,26 +56,37 @@ export const make = Effect.fnUntraced(function*(options: {
   const fits = (candidate: string) => length(candidate, capabilities.lengthUnit) <= capabilities.maxLength
 
   const send = (text: string, isFirst: boolean) =>
-    outlet.send({ key: row.key, target: targetOf(row), text, replyTo: row.payload.replyTo, notify: false }).pipe(
-      Effect.map(({ messageId }) => messageId),
-      Effect.tapError((error) => {
-        if (error.isAmbiguous || !isFirst) return Effect.void
-        shown = null
-        return journal.commit([previewed(row.key, null)])
+    outlet
+      .send({
+        key: row.key,
+        target: targetOf(row),
+        text,
+        replyTo: row.payload.replyTo,
+        notify: false,
+        expectEdits: true
       })
-    )
+      .pipe(
+        Effect.map(({ messageId }) => messageId),
+        Effect.tapError((error) => {
+          if (error.isAmbiguous || !isFirst) return Effect.void
+          shown = null
+          return journal.commit([previewed(row.key, null)])
+        })
+      )
 
   /** The intention is on disk before the message leaves; what an earlier run of this turn showed comes back with it. */
-  const first = Effect.gen(function*() {
+  const first = Effect.gen(function* () {
     const candidate = visible()
     const intended: Shown = { text: candidate, messageId: null }
     shown = intended
-    const [receipt] = yield* journal.commit([stored({
-      ...row,
-      preview: intended,
-      state: "preview",
-      payload: { ...row.payload, text: candidate }
-    })])
+    const [receipt] = yield* journal.commit([
+      stored({
+        ...row,
+        preview: intended,
+        state: "preview",
+        payload: { ...row.payload, text: candidate }
+      })
+    ])
     if (receipt === undefined) return false
     const earlier = Number(receipt.created_at) === row.createdAt ? null : previewOf(receipt.preview)
     const sending = earlier ?? intended
@@ -90,11 +101,13 @@ export const make = Effect.fnUntraced(function*(options: {
   })
 
   /** Where the platform takes no key the end of the turn waits for the answer: else the final would have to be marked. */
-  const settled = isKeyed ? first : Effect.uninterruptible(
-    Effect.map(Effect.timeoutOption(first, answerPatience), (done) => done._tag === "Some" && done.value)
-  )
+  const settled = isKeyed
+    ? first
+    : Effect.uninterruptible(
+        Effect.map(Effect.timeoutOption(first, answerPatience), (done) => done._tag === "Some" && done.value)
+      )
 
-  const edit = Effect.gen(function*() {
+  const edit = Effect.gen(function* () {
     const candidate = visible()
     if (shown === null || shown.messageId === null || candidate === shown.text || !fits(candidate)) return
     yield* outlet.edit({
@@ -107,7 +120,7 @@ export const make = Effect.fnUntraced(function*(options: {
     shown = { ...shown, text: candidate }
   })
 
-  const show = Effect.gen(function*() {
+  const show = Effect.gen(function* () {
     yield* dirty.await
     yield* Effect.raceFirst(Effect.sleep(settings.interval), enough.await)
     if (text.trim().length < fewest) yield* enough.await

@@ -15,13 +15,16 @@ export interface Prompt {
   readonly resolve: (answer: Answer) => Effect.Effect<void>
 }
 
-export class Prompts extends Context.Service<Prompts, {
-  /** Lets a prompt wait until it is answered or the scope closes. */
-  readonly open: (sessionKey: string, prompt: Prompt) => Effect.Effect<void, never, Scope.Scope>
-  readonly of: (sessionKey: string) => Prompt | null
-  /** Takes the prompt out, so that a second answer finds nothing. */
-  readonly take: (sessionKey: string, prompt: Prompt) => void
-}>()("Conversation/Prompts") {
+export class Prompts extends Context.Service<
+  Prompts,
+  {
+    /** Lets a prompt wait until it is answered or the scope closes. */
+    readonly open: (sessionKey: string, prompt: Prompt) => Effect.Effect<void, never, Scope.Scope>
+    readonly of: (sessionKey: string) => Prompt | null
+    /** Takes the prompt out, so that a second answer finds nothing. */
+    readonly take: (sessionKey: string, prompt: Prompt) => void
+  }
+>()("Conversation/Prompts") {
   static readonly layer = Layer.sync(Prompts, () => {
     const waiting = new Map<string, Prompt>()
     const take = (sessionKey: string, prompt: Prompt) => {
@@ -29,10 +32,12 @@ export class Prompts extends Context.Service<Prompts, {
     }
     return {
       open: (sessionKey, prompt) =>
-        Effect.asVoid(Effect.acquireRelease(
-          Effect.sync(() => waiting.set(sessionKey, prompt)),
-          () => Effect.sync(() => take(sessionKey, prompt))
-        )),
+        Effect.asVoid(
+          Effect.acquireRelease(
+            Effect.sync(() => waiting.set(sessionKey, prompt)),
+            () => Effect.sync(() => take(sessionKey, prompt))
+          )
+        ),
       of: (sessionKey) => waiting.get(sessionKey) ?? null,
       take
     }
@@ -61,7 +66,7 @@ export const answerOf = (prompt: Prompt, text: string): Answer | null => {
   }
   if (said === "") return null
   const number = /^\d+$/.test(said) ? Number(said) : 0
-  const chosen = prompt.choices[number - 1] ??
-    prompt.choices.find((choice) => choice.toLowerCase() === said.toLowerCase())
+  const chosen =
+    prompt.choices[number - 1] ?? prompt.choices.find((choice) => choice.toLowerCase() === said.toLowerCase())
   return { _tag: "Text", text: chosen ?? said }
 }

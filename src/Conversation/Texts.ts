@@ -49,8 +49,10 @@ export const approval = (command: string, description: string | null): string =>
   const cut = shown.length > 200 ? `${shown.slice(0, 200).join("")}...` : command
   // Longer than any run of backticks within, so that the command cannot leave its block.
   const fence = "`".repeat(Math.max(3, ...Array.from(cut.matchAll(/`+/g), ([run]) => run.length + 1)))
-  return `⚠️ The agent asks to run:\n${fence}\n${cut}\n${fence}\n${description === null ? "" : `${description}\n`}` +
+  return (
+    `⚠️ The agent asks to run:\n${fence}\n${cut}\n${fence}\n${description === null ? "" : `${description}\n`}` +
     "/approve, /approve session, /approve always or /deny"
+  )
 }
 
 export const toolLine = (tool: string, preview: string | null): string => {
@@ -62,5 +64,7 @@ export const toolLine = (tool: string, preview: string | null): string => {
 /** A file where the chat takes none: its address, or its name, never a path of this machine (`delivery M11`). */
 export const attachment = (ref: string, caption: string | null): string =>
   /^https?:\/\//i.test(ref)
-    ? caption === null ? ref : `${caption}\n${ref}`
+    ? caption === null
+      ? ref
+      : `${caption}\n${ref}`
     : `📎 File: ${ref.split(/[\\/]/).at(-1) ?? ""} (this chat takes no files)`

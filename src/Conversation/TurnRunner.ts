@@ -3,11 +3,30 @@
  * with the transcript, the Outbox rows and the end of the Inbox row (law 2). What interrupts it may stop the agent, never
  * that transaction.
  */
-import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Random, Ref, type Scope, Semaphore, Stream } from "effect"
+import {
+  Cause,
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  Layer,
+  Metric,
+  Random,
+  Ref,
+  type Scope,
+  Semaphore,
+  Stream
+} from "effect"
 import { Agent, type AgentError, type AgentEvent, type AgentRun } from "../Agent/Agent.ts"
 import {
-  AgentClarifyTimeout, ApprovalsGatewayTimeout, GatewayMaxRunningTurns, StreamingBufferThreshold, StreamingCursor,
-  StreamingEditInterval, StreamingEnabled
+  AgentClarifyTimeout,
+  ApprovalsGatewayTimeout,
+  GatewayMaxRunningTurns,
+  StreamingBufferThreshold,
+  StreamingCursor,
+  StreamingEditInterval,
+  StreamingEnabled
 } from "../Config/GatewaySettings.ts"
 import { redact } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
@@ -35,7 +54,10 @@ const linkPatience = Duration.seconds(10)
 const historyBound = 200
 
 const turns = Metric.counter("turns_total", { description: "turns that ended", incremental: true })
-const failedTurns = Metric.counter("turns_failed_total", { description: "turns that ended in an error", incremental: true })
+const failedTurns = Metric.counter("turns_failed_total", {
+  description: "turns that ended in an error",
+  incremental: true
+})
 
 /** What a turn has come to before it is stored. */
 interface Produced {
@@ -56,15 +78,18 @@ interface Run {
   prompts: number
 }
 
-export class TurnRunner extends Context.Service<TurnRunner, {
-  /** Never fails. Ends when the outcome is on disk, or deliberately not (`StopReason`). */
-  readonly run: (turn: Turn) => Effect.Effect<void>
-  /** Hands text to the running agent of a session. */
-  readonly steer: (sessionKey: string, text: string) => Effect.Effect<boolean>
-}>()("Conversation/TurnRunner") {
+export class TurnRunner extends Context.Service<
+  TurnRunner,
+  {
+    /** Never fails. Ends when the outcome is on disk, or deliberately not (`StopReason`). */
+    readonly run: (turn: Turn) => Effect.Effect<void>
+    /** Hands text to the running agent of a session. */
+    readonly steer: (sessionKey: string, text: string) => Effect.Effect<boolean>
+  }
+>()("Conversation/TurnRunner") {
   static readonly layer = Layer.effect(
     TurnRunner,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const agent = yield* Agent
       const journal = yield* Journal
       const queues = yield* SendQueues
@@ -120,7 +145,7 @@ export class TurnRunner extends Context.Service<TurnRunner, {
           Effect.catch((error) => Effect.logWarning("an interim message was not stored", error.message))
         )
 
-      const ask = Effect.fnUntraced(function*(
+      const ask = Effect.fnUntraced(function* (
         run: Run,
         agentRun: AgentRun,
         event: Extract<AgentEvent, { readonly _tag: "Question" | "Approval" }>,
@@ -134,7 +159,7 @@ export class TurnRunner extends Context.Service<TurnRunner, {
           turn.awaiting(false)
         }
         const prompt = {
-          kind: isQuestion ? "question" as const : "approval" as const,
+          kind: isQuestion ? ("question" as const) : ("approval" as const),
           choices: isQuestion ? event.choices : [],
           userId: turn.row.event.source.userId,
           isDirect: turn.row.event.source.chatType === "dm",
@@ -155,21 +180,22 @@ export class TurnRunner extends Context.Service<TurnRunner, {
         // Without a limit a question waits; an approval that may not wait is none (`conversation A6`, C5).
         if (isQuestion && Duration.toMillis(timeout) <= 0) return
         yield* Effect.sleep(timeout).pipe(
-          Effect.andThen(Effect.suspend(() => {
-            if (prompts.of(turn.sessionKey) !== prompt) return Effect.void
-            prompts.take(turn.sessionKey, prompt)
-            return prompt.resolve({ _tag: "None", why: "timeout" })
-          })),
+          Effect.andThen(
+            Effect.suspend(() => {
+              if (prompts.of(turn.sessionKey) !== prompt) return Effect.void
+              prompts.take(turn.sessionKey, prompt)
+              return prompt.resolve({ _tag: "None", why: "timeout" })
+            })
+          ),
           Effect.forkScoped
         )
       })
 
-      const produce = Effect.fnUntraced(function*(run: Run): Effect.fn.Return<Produced, AgentError, Scope.Scope> {
+      const produce = Effect.fnUntraced(function* (run: Run): Effect.fn.Return<Produced, AgentError, Scope.Scope> {
         const { turn } = run
         const { event } = turn.row
-        const indicator = run.outlet !== null && run.capabilities.typing
-          ? yield* typing.during(run.outlet, run.target)
-          : null
+        const indicator =
+          run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, run.target) : null
         const sessionId = turn.route?.sessionId ?? ""
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
@@ -178,7 +204,9 @@ export class TurnRunner extends Context.Service<TurnRunner, {
           event,
           text: event.text,
           media: event.media,
-          history: Effect.suspend(() => sessionId === "" ? Effect.succeed([]) : transcript.history(sessionId, historyBound))
+          history: Effect.suspend(() =>
+            sessionId === "" ? Effect.succeed([]) : transcript.history(sessionId, historyBound)
+          )
         })
         yield* Effect.acquireRelease(
           Effect.sync(() => running.set(turn.sessionKey, agentRun)),
@@ -216,7 +244,7 @@ export class TurnRunner extends Context.Service<TurnRunner, {
         return { text: yield* Ref.get(text), attachments: run.attachments }
       })
 
-      const grow = Effect.fnUntraced(function*(run: Run, outlet: Outlet, delta: string) {
+      const grow = Effect.fnUntraced(function* (run: Run, outlet: Outlet, delta: string) {
         if (run.preview === null) {
           const [row] = rowsOf(run, { kind: "final", text: " " })
           if (row === undefined) return
@@ -235,32 +263,39 @@ export class TurnRunner extends Context.Service<TurnRunner, {
       const replyRows = (run: Run, texts: ReadonlyArray<string>): ReadonlyArray<OutboxRow> => {
         const out: Array<OutboxRow> = []
         for (const text of texts) {
-          out.push(...rowsOf(run, {
-            kind: "final",
-            text,
-            ordinal: out.length,
-            preview: out.length === 0 ? run.preview?.shown() ?? null : null,
-            replyTo: out.length === 0 ? run.turn.row.event.messageId : null
-          }))
+          out.push(
+            ...rowsOf(run, {
+              kind: "final",
+              text,
+              ordinal: out.length,
+              preview: out.length === 0 ? (run.preview?.shown() ?? null) : null,
+              replyTo: out.length === 0 ? run.turn.row.event.messageId : null
+            })
+          )
         }
         return out
       }
 
       const routeFor = (turn: Turn): Effect.Effect<Route> =>
-        turn.route !== null ? Effect.succeed(turn.route) : Effect.map(Random.next, (random) => ({
-          sessionKey: turn.sessionKey,
-          sessionId: SessionId.make(now(), random),
-          createdAt: now()
-        }))
+        turn.route !== null
+          ? Effect.succeed(turn.route)
+          : Effect.map(Random.next, (random) => ({
+              sessionKey: turn.sessionKey,
+              sessionId: SessionId.make(now(), random),
+              createdAt: now()
+            }))
 
       /** Stores the turn's end with everything that belongs to it (`session B1`); gives the rows that may leave now. */
-      const conclude = Effect.fnUntraced(function*(run: Run, end: {
-        readonly texts: ReadonlyArray<string>
-        readonly transcript: "exchange" | "unanswered" | "nothing"
-        readonly answer: string
-        readonly state?: "done" | "dead"
-        readonly note?: string
-      }) {
+      const conclude = Effect.fnUntraced(function* (
+        run: Run,
+        end: {
+          readonly texts: ReadonlyArray<string>
+          readonly transcript: "exchange" | "unanswered" | "nothing"
+          readonly answer: string
+          readonly state?: "done" | "dead"
+          readonly note?: string
+        }
+      ) {
         const { turn } = run
         const at = now()
         const route = yield* routeFor(turn)
@@ -270,25 +305,33 @@ export class TurnRunner extends Context.Service<TurnRunner, {
         if (turn.route !== null) writes.push(touched(turn.sessionKey, at))
         else if (!isOver) writes.push(...opened(route, turn.row.event.source))
         if (end.transcript !== "nothing") {
-          const message = { sessionId: route.sessionId, turn: run.cause, timestamp: turn.row.event.timestamp ?? turn.row.takenAt }
-          writes.push(said({
-            ...message,
-            ordinal: 0,
-            role: "user",
-            content: turn.row.event.text,
-            platformMessageId: turn.row.event.messageId,
-            unanswered: end.transcript === "unanswered"
-          }))
-          if (end.transcript === "exchange") {
-            writes.push(said({
+          const message = {
+            sessionId: route.sessionId,
+            turn: run.cause,
+            timestamp: turn.row.event.timestamp ?? turn.row.takenAt
+          }
+          writes.push(
+            said({
               ...message,
-              ordinal: 1,
-              role: "assistant",
-              content: end.answer,
-              timestamp: at,
-              platformMessageId: null,
-              unanswered: false
-            }))
+              ordinal: 0,
+              role: "user",
+              content: turn.row.event.text,
+              platformMessageId: turn.row.event.messageId,
+              unanswered: end.transcript === "unanswered"
+            })
+          )
+          if (end.transcript === "exchange") {
+            writes.push(
+              said({
+                ...message,
+                ordinal: 1,
+                role: "assistant",
+                content: end.answer,
+                timestamp: at,
+                platformMessageId: null,
+                unanswered: false
+              })
+            )
           }
         }
         const fresh = yield* commit(writes, replyRows(run, end.texts))
@@ -320,7 +363,11 @@ export class TurnRunner extends Context.Service<TurnRunner, {
 
       const concludeFailed = (run: Run, error: AgentError) =>
         Effect.andThen(
-          Effect.logWarning("a turn failed", { category: error.category, message: error.message, session: run.turn.sessionKey }),
+          Effect.logWarning("a turn failed", {
+            category: error.category,
+            message: error.message,
+            session: run.turn.sessionKey
+          }),
           conclude(run, {
             texts: [Texts.failures[error.category]],
             transcript: error.category === "context" ? "nothing" : "unanswered",
@@ -328,7 +375,7 @@ export class TurnRunner extends Context.Service<TurnRunner, {
           })
         )
 
-      const concludeDefect = Effect.fnUntraced(function*(run: Run, cause: Cause.Cause<AgentError>) {
+      const concludeDefect = Effect.fnUntraced(function* (run: Run, cause: Cause.Cause<AgentError>) {
         const errorId = Reply.keyOf({ installation, cause: run.cause, kind: "notice" }, run.turn.row.starts).slice(0, 8)
         yield* Effect.logError(`a turn died (error ${errorId})`, cause)
         return yield* conclude(run, { texts: [Texts.internal(errorId)], transcript: "unanswered", answer: "" })
@@ -345,10 +392,10 @@ export class TurnRunner extends Context.Service<TurnRunner, {
         reason === null || reason === "shutdown"
           ? Effect.succeed([])
           : conclude(run, {
-            texts: shownOnly(run),
-            transcript: reason === "reset" ? "nothing" : "unanswered",
-            answer: ""
-          })
+              texts: shownOnly(run),
+              transcript: reason === "reset" ? "nothing" : "unanswered",
+              answer: ""
+            })
 
       const runOf = (turn: Turn, outlet: Outlet | null): Run => {
         const target = Reply.targetOf(turn.row.event.source)
@@ -367,10 +414,12 @@ export class TurnRunner extends Context.Service<TurnRunner, {
 
       const awaitOutlet = (link: string): Effect.Effect<Outlet | null> => {
         const outlet = queues.outlet(link)
-        return outlet !== null ? Effect.succeed(outlet) : queues.awaitOutlet(link).pipe(
-          Effect.timeoutOption(linkPatience),
-          Effect.map((found) => found._tag === "Some" ? found.value : null)
-        )
+        return outlet !== null
+          ? Effect.succeed(outlet)
+          : queues.awaitOutlet(link).pipe(
+              Effect.timeoutOption(linkPatience),
+              Effect.map((found) => (found._tag === "Some" ? found.value : null))
+            )
       }
 
       type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
@@ -383,10 +432,17 @@ export class TurnRunner extends Context.Service<TurnRunner, {
 
       /** The agent may be stopped at any point; what it came to is then still stored, and what is owed is offered. */
       const attempt = (run: Run, restore: Restore): Effect.Effect<void> =>
-        restore(Effect.scoped(produce(run))).pipe(Effect.exit, Effect.flatMap((exit) => store(concludeExit(run, exit))))
+        restore(Effect.scoped(produce(run))).pipe(
+          Effect.exit,
+          Effect.flatMap((exit) => store(concludeExit(run, exit)))
+        )
 
       /** What a turn waits for before its agent starts; stopped there, its message has come to its end all the same. */
-      const once = <A>(turn: Turn, waiting: Effect.Effect<A>, then: (ready: A) => Effect.Effect<void>): Effect.Effect<void> =>
+      const once = <A>(
+        turn: Turn,
+        waiting: Effect.Effect<A>,
+        then: (ready: A) => Effect.Effect<void>
+      ): Effect.Effect<void> =>
         Effect.matchCauseEffect(waiting, {
           onSuccess: then,
           onFailure: (cause) =>
@@ -400,21 +456,23 @@ export class TurnRunner extends Context.Service<TurnRunner, {
         if (turn.row.starts >= maxStarts) {
           return Effect.andThen(
             Effect.logError("a message was set aside: the gateway died with its turn", { inbox: turn.row.id }),
-            store(conclude(run, {
-              texts: [Texts.diedTooOften],
-              transcript: "nothing",
-              answer: "",
-              state: "dead",
-              note: `its turn died with the process ${turn.row.starts} times`
-            }))
+            store(
+              conclude(run, {
+                texts: [Texts.diedTooOften],
+                transcript: "nothing",
+                answer: "",
+                state: "dead",
+                note: `its turn died with the process ${turn.row.starts} times`
+              })
+            )
           )
         }
         const room = run.outlet === null ? Effect.void : queues.awaitRoom(run.outlet.link, Reply.queueOf(run.target))
         return once(turn, restore(room), () =>
-          journal.append([started(turn.row.id, turn.row.starts + 1)]).pipe(
-            Effect.andThen(attempt(run, restore)),
-            Effect.andThen(Metric.update(turns, 1))
-          ))
+          journal
+            .append([started(turn.row.id, turn.row.starts + 1)])
+            .pipe(Effect.andThen(attempt(run, restore)), Effect.andThen(Metric.update(turns, 1)))
+        )
       }
 
       return {
@@ -425,9 +483,13 @@ export class TurnRunner extends Context.Service<TurnRunner, {
               Effect.ensuring(
                 once(turn, restore(awaitOutlet(turn.row.link)), (outlet) => begin(runOf(turn, outlet), restore)),
                 permits.release(1)
-              ))
-          ).pipe(Effect.catchCause((cause) =>
-            Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a turn could not be carried out", cause)))
+              )
+            )
+          ).pipe(
+            Effect.catchCause((cause) =>
+              Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a turn could not be carried out", cause)
+            )
+          )
       }
     })
   )

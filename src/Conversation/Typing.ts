@@ -27,15 +27,21 @@ interface Active {
   calling: boolean
 }
 
-const failures = Metric.counter("typing_failures_total", { description: "typing indicators not shown", incremental: true })
+const failures = Metric.counter("typing_failures_total", {
+  description: "typing indicators not shown",
+  incremental: true
+})
 
-export class Typing extends Context.Service<Typing, {
-  /** Shows the indicator until the scope closes. */
-  readonly during: (outlet: Outlet, target: Target) => Effect.Effect<Entry, never, Scope.Scope>
-}>()("Conversation/Typing") {
+export class Typing extends Context.Service<
+  Typing,
+  {
+    /** Shows the indicator until the scope closes. */
+    readonly during: (outlet: Outlet, target: Target) => Effect.Effect<Entry, never, Scope.Scope>
+  }
+>()("Conversation/Typing") {
   static readonly layer = Layer.effect(
     Typing,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const clock = yield* Clock.Clock
       const active = new Set<Active>()
       const calls = yield* FiberSet.make<void>()
@@ -48,16 +54,19 @@ export class Typing extends Context.Service<Typing, {
         entry.outlet.typing(entry.target).pipe(
           Effect.timeout(abandonAfter),
           Effect.catch(() => Metric.update(failures, 1)),
-          Effect.ensuring(Effect.sync(() => {
-            entry.calling = false
-            calling--
-          }))
+          Effect.ensuring(
+            Effect.sync(() => {
+              entry.calling = false
+              calling--
+            })
+          )
         )
 
       const beat = Effect.sync(() => {
         const now = clock.currentTimeMillisUnsafe()
         for (const entry of active) {
-          if (entry.due > now || entry.paused || entry.calling || calling >= callsBound || !entry.outlet.isUp()) continue
+          if (entry.due > now || entry.paused || entry.calling || calling >= callsBound || !entry.outlet.isUp())
+            continue
           entry.due = now + every
           entry.calling = true
           calling++

@@ -34,7 +34,8 @@ export interface Outcome {
 /** One attempt. Never fails: what went wrong is in the outcome. */
 export const make = (row: OutboxRow, context: Context): Effect.Effect<Outcome> =>
   Effect.suspend(() => {
-    if (context.clock.currentTimeMillisUnsafe() - row.createdAt > context.maxAge) return Effect.succeed(ended(row, "dead"))
+    if (context.clock.currentTimeMillisUnsafe() - row.createdAt > context.maxAge)
+      return Effect.succeed(ended(row, "dead"))
     const { settle } = context.outlet.capabilities(targetOf(row))
     return settle !== "key" && isUnknown(row) && !isEdit(row)
       ? settleUnknown(row, context)
@@ -91,7 +92,8 @@ const carryOut = (row: OutboxRow, context: Context, keyed: boolean): Effect.Effe
 
 /** Where a repeat would show, the disk must know of the attempt before the platform does. */
 const markSending = (row: OutboxRow, context: Context): Effect.Effect<void, SendError> =>
-  context.journal.commit([progressed({ row: { ...row, state: "sending" }, at: context.clock.currentTimeMillisUnsafe() })])
+  context.journal
+    .commit([progressed({ row: { ...row, state: "sending" }, at: context.clock.currentTimeMillisUnsafe() })])
     .pipe(
       Effect.mapError((error) => new SendError({ kind: "transient", message: error.message })),
       Effect.asVoid
@@ -104,31 +106,44 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
     Effect.map(outlet.send({ key, target, text, replyTo, notify: payload.notify }), (receipt) => receipt.messageId)
   const whole = Effect.catchIf(
     send(row.key, payload.text),
-    (error) => error.kind === "too_long" || (error.kind === "not_found" && payload.replyTo !== null && error.reach !== "chat"),
-    (error) => error.kind === "too_long" ? sendSmaller(row, outlet, send) : send(row.key, payload.text, null)
+    (error) =>
+      error.kind === "too_long" || (error.kind === "not_found" && payload.replyTo !== null && error.reach !== "chat"),
+    (error) => (error.kind === "too_long" ? sendSmaller(row, outlet, send) : send(row.key, payload.text, null))
   )
   if (preview === null || (preview.messageId === null && !keyed)) return whole
   const edit = (messageId: string | null) =>
     messageId === null
-      // The platform gives no ids: what is shown cannot be changed.
-      ? send(`${row.key}:again`, payload.text)
-      : outlet.edit({
-        key: `${row.key}:${contentHash(payload.text)}`,
-        target,
-        messageId,
-        text: payload.text,
-        final: true
-      }).pipe(
-        Effect.as(messageId),
-        // The preview is gone, deleted by a person or too old to edit: the answer still has to be seen.
-        Effect.catchIf(
-          (error) => error.kind === "not_found" || error.kind === "unsupported",
-          () => send(`${row.key}:again`, payload.text)
-        )
-      )
+      ? // The platform gives no ids: what is shown cannot be changed.
+        send(`${row.key}:again`, payload.text)
+      : outlet
+          .edit({
+            key: `${row.key}:${contentHash(payload.text)}`,
+            target,
+            messageId,
+            text: payload.text,
+            final: true
+          })
+          .pipe(
+            Effect.as(messageId),
+            // The preview is gone, deleted by a person or too old to edit: the answer still has to be seen.
+            Effect.catchIf(
+              (error) => error.kind === "not_found" || error.kind === "unsupported",
+              () => send(`${row.key}:again`, payload.text)
+            )
+          )
   return preview.messageId === null
-    // Sent or not before the crash: under the same key the platform shows it once and tells its id.
-    ? Effect.flatMap(send(row.key, preview.text), edit)
+    ? // Sent or not before the crash: under the same key the platform shows it once and tells its id.
+      Effect.flatMap(
+        outlet.send({
+          key: row.key,
+          target,
+          text: preview.text,
+          replyTo: payload.replyTo,
+          notify: false,
+          expectEdits: true
+        }),
+        ({ messageId }) => edit(messageId)
+      )
     : edit(preview.messageId)
 }
 
@@ -139,9 +154,14 @@ const sendSmaller = (
   send: (key: string, text: string, replyTo: string | null) => Effect.Effect<string | null, SendError>
 ): Effect.Effect<string | null, SendError> => {
   const { lengthUnit, maxLength } = outlet.capabilities(targetOf(row))
-  const pieces = split(row.payload.text, { limit: Math.max(1, Math.floor(maxLength / 2)), unit: lengthUnit })
-  return Effect.reduce(pieces, (): string | null => null, (_, piece, index) =>
-    send(`${row.key}:${index}`, piece, index === 0 ? row.payload.replyTo : null))
+  // The chunk may carry an indicator of its own already.
+  const limit = Math.max(1, Math.floor(maxLength / 2))
+  const pieces = split(row.payload.text, { limit, unit: lengthUnit, indicators: false })
+  return Effect.reduce(
+    pieces,
+    (): string | null => null,
+    (_, piece, index) => send(`${row.key}:${index}`, piece, index === 0 ? row.payload.replyTo : null)
+  )
 }
 
 const failed = (row: OutboxRow, error: SendError, context: Context): Effect.Effect<Outcome> =>
@@ -160,13 +180,13 @@ const failed = (row: OutboxRow, error: SendError, context: Context): Effect.Effe
     return next._tag === "Dead"
       ? ended({ ...row, attempts }, "dead", error)
       : {
-        row: {
-          ...row,
-          attempts,
-          notBefore: now + next.delay,
-          state: error.isAmbiguous ? "ambiguous" : "pending"
-        },
-        messageId: null,
-        error
-      }
+          row: {
+            ...row,
+            attempts,
+            notBefore: now + next.delay,
+            state: error.isAmbiguous ? "ambiguous" : "pending"
+          },
+          messageId: null,
+          error
+        }
   })

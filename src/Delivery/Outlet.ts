@@ -44,6 +44,8 @@ export interface SendRequest {
   readonly replyTo: string | null
   /** Finals ring, previews and chrome do not (`delivery A3`). */
   readonly notify: boolean
+  /** First send of a text that grows: the platform uses a form that can be edited (`delivery A4`). */
+  readonly expectEdits?: boolean
 }
 
 export interface EditRequest {

@@ -4,6 +4,7 @@
  */
 import type { Source } from "../Message/Source.ts"
 import type { OutboxKind, OutboxRow, Preview } from "../Storage/Outbox.ts"
+import { sanitizeText } from "../Storage/StoredText.ts"
 import { repeatMark } from "./Attempt.ts"
 import * as IdempotencyKey from "./IdempotencyKey.ts"
 import type { Capabilities, Target } from "./Outlet.ts"
@@ -20,9 +21,11 @@ export const targetOf = (source: Source): Target => ({
 
 /** Name of a send queue within its link: rows of one chat and thread leave in order. */
 export const queueOf = (target: Target): string =>
-  target.threadId === null
-    ? `${target.platform}:${target.chatId}`
-    : `${target.platform}:${target.chatId}#${target.threadId}`
+  sanitizeText(
+    target.threadId === null
+      ? `${target.platform}:${target.chatId}`
+      : `${target.platform}:${target.chatId}#${target.threadId}`
+  )
 
 /** What is taken for granted of a chat whose link is not there: the least that any platform does. */
 export const assumedCapabilities: Capabilities = {
@@ -87,7 +90,7 @@ export const rows = (options: ReplyOptions): ReadonlyArray<OutboxRow> => {
     state: "pending",
     attempts: 0,
     notBefore: 0,
-    preview: index === 0 ? options.preview ?? null : null,
+    preview: index === 0 ? (options.preview ?? null) : null,
     createdAt: options.at
   }))
 }

@@ -84,3 +84,20 @@ export const classify = (text: string): SendErrorKind => {
  */
 export const reach = (text: string): "chat" | "message" | null =>
   classify(text) !== "not_found" ? null : isPartGone(text.toLowerCase()) ? "message" : "chat"
+
+const asksToWait =
+  /(?:retry|try again)[\s_-]*(?:after|in)["'\s:=]*(\d+(?:\.\d+)?)\s*(?:(ms|milliseconds?)|(m|mins?|minutes?)|(h|hrs?|hours?))?(?![a-z])/i
+const asksForSeconds = /(?:retry|try again)[\s_-]*(?:after|in)["'\s:=]*(\d+(?:\.\d+)?)/i
+
+/**
+ * Seconds that a platform asks us to wait, from its error text: `retry after 1`, `"retry_after": 1.5`, `retry in 3 s`,
+ * `try again in 2 minutes`. A number without a unit is in seconds. `null`: it names none.
+ */
+export const retryAfter = (text: string): number | null => {
+  const found = asksToWait.exec(text) ?? asksForSeconds.exec(text)
+  if (found === null) return null
+  const [, amount, milliseconds, minutes, hours] = found
+  const unit = milliseconds !== undefined ? 0.001 : minutes !== undefined ? 60 : hours !== undefined ? 3600 : 1
+  const seconds = Number(amount) * unit
+  return Number.isFinite(seconds) ? seconds : null
+}

@@ -19,7 +19,8 @@ const totalBound = 10_000
 const sweepEvery = Duration.seconds(5)
 const sweepLimit = 500
 
-const isOpen = (state: OutboxRow["state"]): boolean => state === "pending" || state === "sending" || state === "ambiguous"
+const isOpen = (state: OutboxRow["state"]): boolean =>
+  state === "pending" || state === "sending" || state === "ambiguous"
 
 interface SendQueue {
   readonly name: string
@@ -52,28 +53,34 @@ export interface LinkView {
 }
 
 const sent = Metric.counter("outbox_sent_total", { description: "rows confirmed by their platform", incremental: true })
-const retried = Metric.counter("outbox_retries_total", { description: "sends that will be tried again", incremental: true })
+const retried = Metric.counter("outbox_retries_total", {
+  description: "sends that will be tried again",
+  incremental: true
+})
 const dead = Metric.counter("outbox_dead_total", { description: "rows given up", incremental: true })
 
-export class SendQueues extends Context.Service<SendQueues, {
-  /** Sends the rows of this outlet's link until the scope closes; what is under way then is settled at the next start. */
-  readonly serve: (outlet: Outlet) => Effect.Effect<void, never, Scope.Scope>
-  /** Rows that were just committed, in order of commit. */
-  readonly offer: (rows: ReadonlyArray<OutboxRow>) => void
-  /** Nothing of this queue waits or is being sent, so that a preview shown now keeps the order (`delivery` Z18). */
-  readonly isIdle: (link: string, queue: string) => boolean
-  /** Waits while the chat, or the gateway, owes more than `delivery O7` allows. */
-  readonly awaitRoom: (link: string, queue: string) => Effect.Effect<void>
-  readonly outlet: (link: string) => Outlet | null
-  /** Completes when the link is served; at once if it is. */
-  readonly awaitOutlet: (link: string) => Effect.Effect<Outlet>
-  /** Completes when every row has left, or the time is up; says how many rows are still in memory. */
-  readonly flush: (timeout: Duration.Duration) => Effect.Effect<number>
-  readonly view: () => ReadonlyArray<LinkView>
-}>()("Delivery/SendQueues") {
+export class SendQueues extends Context.Service<
+  SendQueues,
+  {
+    /** Sends the rows of this outlet's link until the scope closes; what is under way then is settled at the next start. */
+    readonly serve: (outlet: Outlet) => Effect.Effect<void, never, Scope.Scope>
+    /** Rows that were just committed, in order of commit. */
+    readonly offer: (rows: ReadonlyArray<OutboxRow>) => void
+    /** Nothing of this queue waits or is being sent, so that a preview shown now keeps the order (`delivery` Z18). */
+    readonly isIdle: (link: string, queue: string) => boolean
+    /** Waits while the chat, or the gateway, owes more than `delivery O7` allows. */
+    readonly awaitRoom: (link: string, queue: string) => Effect.Effect<void>
+    readonly outlet: (link: string) => Outlet | null
+    /** Completes when the link is served; at once if it is. */
+    readonly awaitOutlet: (link: string) => Effect.Effect<Outlet>
+    /** Completes when every row has left, or the time is up; says how many rows are still in memory. */
+    readonly flush: (timeout: Duration.Duration) => Effect.Effect<number>
+    readonly view: () => ReadonlyArray<LinkView>
+  }
+>()("Delivery/SendQueues") {
   static readonly layer = Layer.effect(
     SendQueues,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const journal = yield* Journal
       const outbox = yield* Outbox
       const settings = yield* Settings
@@ -92,7 +99,8 @@ export class SendQueues extends Context.Service<SendQueues, {
 
       const queueOf = (link: Link, name: string): SendQueue => {
         let queue = link.queues.get(name)
-        if (queue === undefined) link.queues.set(name, queue = { name, rows: [], more: false, missed: false, working: false })
+        if (queue === undefined)
+          link.queues.set(name, (queue = { name, rows: [], more: false, missed: false, working: false }))
         return queue
       }
 
@@ -135,13 +143,15 @@ export class SendQueues extends Context.Service<SendQueues, {
           remove(link, queue, head)
           const at = clock.currentTimeMillisUnsafe()
           const { row } = outcome
-          const writes = [progressed({
-            row,
-            at,
-            ...(outcome.messageId === null ? {} : { messageIds: [outcome.messageId] }),
-            error: outcome.error?.message ?? null,
-            errorKind: outcome.error?.kind ?? null
-          })]
+          const writes = [
+            progressed({
+              row,
+              at,
+              ...(outcome.messageId === null ? {} : { messageIds: [outcome.messageId] }),
+              error: outcome.error?.message ?? null,
+              errorKind: outcome.error?.kind ?? null
+            })
+          ]
           if (row.state === "sent") return Effect.andThen(journal.append(writes), Metric.update(sent, 1))
           if (row.turn !== null && row.kind === "final" && (row.state === "dead" || row.state === "held")) {
             writes.push(restOfTurn(row, row.state, at))
@@ -151,17 +161,19 @@ export class SendQueues extends Context.Service<SendQueues, {
           }
           return journal.append(writes).pipe(
             Effect.andThen(row.state === "dead" ? Metric.update(dead, 1) : Effect.void),
-            Effect.andThen(Effect.logError("a message could not be delivered", {
-              state: row.state,
-              link: row.link,
-              key: row.key,
-              error: outcome.error?.message ?? "too old"
-            }))
+            Effect.andThen(
+              Effect.logError("a message could not be delivered", {
+                state: row.state,
+                link: row.link,
+                key: row.key,
+                error: outcome.error?.message ?? "too old"
+              })
+            )
           )
         })
 
       /** Tries the head of a queue until it has come to its end. */
-      const send = Effect.fnUntraced(function*(link: Link, queue: SendQueue, head: OutboxRow) {
+      const send = Effect.fnUntraced(function* (link: Link, queue: SendQueue, head: OutboxRow) {
         let row = head
         while (true) {
           const wait = row.notBefore - clock.currentTimeMillisUnsafe()
@@ -183,21 +195,25 @@ export class SendQueues extends Context.Service<SendQueues, {
           }
           row = outcome.row
           yield* Metric.update(retried, 1)
-          yield* journal.append([progressed({
-            row,
-            at: clock.currentTimeMillisUnsafe(),
-            error: outcome.error?.message ?? null,
-            errorKind: outcome.error?.kind ?? null
-          })])
+          yield* journal.append([
+            progressed({
+              row,
+              at: clock.currentTimeMillisUnsafe(),
+              error: outcome.error?.message ?? null,
+              errorKind: outcome.error?.kind ?? null
+            })
+          ])
         }
       })
 
       const refill = (link: Link, queue: SendQueue) =>
         journal.flush.pipe(
-          Effect.andThen(Effect.suspend(() => {
-            queue.missed = false
-            return outbox.openOfQueue(link.outlet.link, queue.name, 0, memoryBound)
-          })),
+          Effect.andThen(
+            Effect.suspend(() => {
+              queue.missed = false
+              return outbox.openOfQueue(link.outlet.link, queue.name, 0, memoryBound)
+            })
+          ),
           Effect.map((rows) => {
             queue.more = rows.length === memoryBound || queue.missed
             for (const row of rows) {
@@ -211,7 +227,7 @@ export class SendQueues extends Context.Service<SendQueues, {
         )
 
       const work = (link: Link, queue: SendQueue): Effect.Effect<void> =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           while (true) {
             const head = queue.rows[0]
             if (head !== undefined) yield* send(link, queue, head)
@@ -253,14 +269,16 @@ export class SendQueues extends Context.Service<SendQueues, {
           Effect.tapError((error) => Effect.logWarning("the outbox could not be read, will try again", error.message)),
           Effect.retry(Schedule.spaced("1 second")),
           Effect.orDie,
-          Effect.andThen(Effect.sync(() => {
-            link.ready = true
-            for (const queue of link.queues.values()) wake(link, queue)
-          }))
+          Effect.andThen(
+            Effect.sync(() => {
+              link.ready = true
+              for (const queue of link.queues.values()) wake(link, queue)
+            })
+          )
         )
 
       return {
-        serve: Effect.fnUntraced(function*(outlet) {
+        serve: Effect.fnUntraced(function* (outlet) {
           const workers = yield* FiberSet.make<void>()
           const run = yield* FiberSet.runtime(workers)<never>()
           const link: Link = {
@@ -282,7 +300,9 @@ export class SendQueues extends Context.Service<SendQueues, {
           yield* first(link).pipe(
             Effect.andThen(
               sweep(link, sweepLimit).pipe(
-                Effect.catch((error) => Effect.logWarning("the outbox could not be swept, will try again", error.message)),
+                Effect.catch((error) =>
+                  Effect.logWarning("the outbox could not be swept, will try again", error.message)
+                ),
                 Effect.schedule(Schedule.spaced(sweepEvery))
               )
             ),

@@ -7,9 +7,6 @@ import { indicatorRoom, plan, render } from "./internal/SplitPlan.ts"
 import type { LengthUnit } from "./Outlet.ts"
 import { length } from "./TextLength.ts"
 
-/** A text of more chunks is sent as its first one and a file, unless the platform names another number (`delivery C9` h). */
-export const maxChunks = 20
-
 export interface SplitOptions {
   /** Longest chunk, in `unit`, indicator and re-opened fences included; at least 1. */
   readonly limit: number

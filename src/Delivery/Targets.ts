@@ -26,6 +26,3 @@ export const parse = (text: string, platforms: ReadonlySet<string>): ParsedTarge
     isExplicit: chat !== undefined
   }
 }
-
-export const print = (target: ParsedTarget): string =>
-  [target.platform, target.chatId, target.chatId === null ? null : target.threadId].filter((part) => part !== null).join(":")

@@ -6,7 +6,15 @@ import { Schema } from "effect"
 import { Source } from "./Source.ts"
 
 export const MessageType = Schema.Literals([
-  "text", "photo", "video", "audio", "voice", "document", "sticker", "location", "command"
+  "text",
+  "photo",
+  "video",
+  "audio",
+  "voice",
+  "document",
+  "sticker",
+  "location",
+  "command"
 ])
 export type MessageType = typeof MessageType.Type
 

@@ -6,8 +6,16 @@ import { Schema } from "effect"
 
 /** `ambiguous`: it left us and no answer came, so it may have been shown. Every other kind: surely not carried out. */
 export const SendErrorKind = Schema.Literals([
-  "too_long", "bad_format", "forbidden", "not_found", "rate_limited", "transient", "window_closed", "unsupported",
-  "unknown", "ambiguous"
+  "too_long",
+  "bad_format",
+  "forbidden",
+  "not_found",
+  "rate_limited",
+  "transient",
+  "window_closed",
+  "unsupported",
+  "unknown",
+  "ambiguous"
 ])
 export type SendErrorKind = typeof SendErrorKind.Type
 

@@ -44,16 +44,19 @@ export interface Status {
   readonly updatedAt: string
 }
 
-const iso = (at: number | null): string | null => at === null ? null : new Date(at).toISOString()
+const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString())
 
-export class Health extends Context.Service<Health, {
-  /** Why the gateway is not ready; empty = it is. */
-  readonly reasons: Effect.Effect<ReadonlyArray<string>>
-  readonly status: Effect.Effect<Status>
-}>()("Operations/Health") {
+export class Health extends Context.Service<
+  Health,
+  {
+    /** Why the gateway is not ready; empty = it is. */
+    readonly reasons: Effect.Effect<ReadonlyArray<string>>
+    readonly status: Effect.Effect<Status>
+  }
+>()("Operations/Health") {
   static readonly layer = Layer.effect(
     Health,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const journal = yield* Journal
       const lanes = yield* Lanes
       const supervisor = yield* Supervisor
@@ -88,14 +91,14 @@ export class Health extends Context.Service<Health, {
           state: state.status,
           detail: state.detail,
           error: error?.message ?? null,
-          settle: link === null ? null : queues.outlet(link)?.settle() ?? null,
+          settle: link === null ? null : (queues.outlet(link)?.settle() ?? null),
           lastIn: iso(state.lastIn),
           lastOut: iso(state.lastOut),
           reconnects: state.reconnects
         }))
 
       const unknown = { unknown: -1 }
-      const status = Effect.gen(function*() {
+      const status = Effect.gen(function* () {
         const why = yield* reasons
         return {
           version,
@@ -121,7 +124,7 @@ export class Health extends Context.Service<Health, {
     HttpRouter.add(
       "GET",
       "/ready",
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const reasons = yield* (yield* Health).reasons
         return yield* reasons.length === 0
           ? HttpServerResponse.json({ status: "ready", reasons })

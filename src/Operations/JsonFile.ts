@@ -1,25 +1,7 @@
 /**
- * Small JSON files of the home (`operations N4`): written whole or not at all, and read so that a torn one is absent.
+ * Small JSON files of the home (`operations N4`), read so that a torn one counts as absent.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from "node:fs"
-
-/** Temporary file in the same folder, fsynced, renamed; mode 0600. Throws the file system's error. */
-export const writeJson = (path: string, value: unknown): void => {
-  const temporary = `${path}.${process.pid}.tmp`
-  const file = openSync(temporary, "w", 0o600)
-  try {
-    try {
-      writeSync(file, `${JSON.stringify(value)}\n`)
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-    renameSync(temporary, path)
-  } catch (error) {
-    unlinkSync(temporary)
-    throw error
-  }
-}
+import { readFileSync } from "node:fs"
 
 /** A BOM is accepted; missing, torn, empty and non-object files are `null`. Larger than 1 MiB is none of ours. */
 export const readJson = (path: string): Record<string, unknown> | null => {

@@ -16,17 +16,20 @@ export type Phase = "running" | "draining" | "stopped"
 const grace = Duration.seconds(5)
 const flushTimeout = Duration.seconds(10)
 
-export class Lifecycle extends Context.Service<Lifecycle, {
-  readonly phase: SubscriptionRef.SubscriptionRef<Phase>
-  /** Stops in order; completes when nothing runs any more. Asked for again, it completes with the first. */
-  readonly stop: Effect.Effect<void>
-  /** Running turns are not waited for any longer. */
-  readonly hurry: Effect.Effect<void>
-}>()("Operations/Lifecycle") {
+export class Lifecycle extends Context.Service<
+  Lifecycle,
+  {
+    readonly phase: SubscriptionRef.SubscriptionRef<Phase>
+    /** Stops in order; completes when nothing runs any more. Asked for again, it completes with the first. */
+    readonly stop: Effect.Effect<void>
+    /** Running turns are not waited for any longer. */
+    readonly hurry: Effect.Effect<void>
+  }
+>()("Operations/Lifecycle") {
   /** Closing the layer stops the gateway in order too, so that an embedding application needs to do nothing. */
   static readonly layer = Layer.effect(
     Lifecycle,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const journal = yield* Journal
       const lanes = yield* Lanes
       const queues = yield* SendQueues
@@ -40,13 +43,22 @@ export class Lifecycle extends Context.Service<Lifecycle, {
 
       const log = (what: string, details: Record<string, unknown> = {}) => Effect.logInfo(`stopping: ${what}`, details)
 
-      const sequence = Effect.gen(function*() {
+      const sequence = Effect.gen(function* () {
         yield* SubscriptionRef.set(phase, "draining")
         yield* log("no new turns, inbound is still stored", { running: lanes.view().running })
-        const left = yield* Effect.all([
-          Effect.raceFirst(lanes.drain(drainTimeout), Effect.andThen(hurried.await, Effect.sync(() => lanes.view().running))),
-          supervisor.drain
-        ], { concurrency: "unbounded" }).pipe(Effect.map(([running]) => running))
+        const left = yield* Effect.all(
+          [
+            Effect.raceFirst(
+              lanes.drain(drainTimeout),
+              Effect.andThen(
+                hurried.await,
+                Effect.sync(() => lanes.view().running)
+              )
+            ),
+            supervisor.drain
+          ],
+          { concurrency: "unbounded" }
+        ).pipe(Effect.map(([running]) => running))
         yield* journal.stopRetrying
         if (left > 0) {
           yield* log("turns are cut off and will run again at the next start", { turns: left })

@@ -42,7 +42,7 @@ const plain = (value: unknown): string => {
   if (typeof value !== "object" || value === null) return String(value)
   try {
     return (
-      JSON.stringify(value, (_, inner: unknown) => (typeof inner === "bigint" ? String(inner) : inner)) ?? String(value)
+      JSON.stringify(value, (_, inner: unknown) => (typeof inner === "bigint" ? String(inner) : inner)) ?? typeof value
     )
   } catch {
     return "[cannot be shown]"

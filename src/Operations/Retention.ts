@@ -13,22 +13,24 @@ const inboxKept = Duration.days(7)
 const every = Duration.hours(1)
 const piece = 1000
 
-export const layer = Layer.effectDiscard(Effect.gen(function*() {
-  const inbox = yield* Inbox
-  const outbox = yield* Outbox
-  const clock = yield* Clock.Clock
-  const outboxKept = Duration.days(yield* (yield* Settings).get(DeliveryKeepDays))
+export const layer = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const inbox = yield* Inbox
+    const outbox = yield* Outbox
+    const clock = yield* Clock.Clock
+    const outboxKept = Duration.days(yield* (yield* Settings).get(DeliveryKeepDays))
 
-  const untilFew = <E>(deletePiece: Effect.Effect<number, E>) =>
-    Effect.repeat(deletePiece, { while: (deleted) => deleted === piece, schedule: Schedule.spaced("100 millis") })
+    // To the last one: a row that is kept for long may stand among the oldest, and a piece is then never whole.
+    const untilNone = <E>(deletePiece: Effect.Effect<number, E>) =>
+      Effect.repeat(deletePiece, { while: (deleted) => deleted > 0, schedule: Schedule.spaced("100 millis") })
 
-  const before = (kept: Duration.Duration) => clock.currentTimeMillisUnsafe() - Duration.toMillis(kept)
+    const before = (kept: Duration.Duration) => clock.currentTimeMillisUnsafe() - Duration.toMillis(kept)
 
-  yield* Effect.suspend(() => untilFew(inbox.prune(before(inboxKept), piece))).pipe(
-    Effect.andThen(Effect.suspend(() => untilFew(outbox.prune(before(outboxKept), piece)))),
-    Effect.catch((error) => Effect.logWarning("old rows were not deleted, will try again", error.message)),
-    Effect.schedule(Schedule.spaced(every)),
-    Effect.forkScoped
-  )
-}))
-
+    yield* Effect.suspend(() => untilNone(inbox.prune(before(inboxKept), piece))).pipe(
+      Effect.andThen(Effect.suspend(() => untilNone(outbox.prune(before(outboxKept), piece)))),
+      Effect.catch((error) => Effect.logWarning("old rows were not deleted, will try again", error.message)),
+      Effect.schedule(Schedule.spaced(every)),
+      Effect.forkScoped
+    )
+  })
+)

@@ -89,7 +89,7 @@ export class StateFile extends Context.Service<
       yield* save({})
       yield* Effect.addFinalizer((exit) => {
         const error = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? Cause.squash(exit.cause) : null
-        const reason = error === null ? "" : error instanceof Error ? error.message : String(error)
+        const reason = error === null ? "" : error instanceof Error ? error.message : "unknown"
         return save({
           gateway_state: current.gateway_state === "starting" && error !== null ? "startup_failed" : "stopped",
           exit_reason: redact(reason).slice(0, longestReason) || null,

@@ -5,9 +5,12 @@
 import { Context, Layer } from "effect"
 import type { Registration } from "./Adapter.ts"
 
-export class Registry extends Context.Service<Registry, {
-  readonly registrations: ReadonlyArray<Registration>
-}>()("Platforms/Registry") {
+export class Registry extends Context.Service<
+  Registry,
+  {
+    readonly registrations: ReadonlyArray<Registration>
+  }
+>()("Platforms/Registry") {
   static layer(registrations: ReadonlyArray<Registration>): Layer.Layer<Registry> {
     const byName = new Map(registrations.map((registration) => [registration.name, registration]))
     return Layer.succeed(Registry, { registrations: [...byName.values()] })

@@ -10,6 +10,8 @@ import { type Adapter, AdapterError, type AdapterState, type Registration } from
 import { Registry } from "./Registry.ts"
 
 const connectTimeout = Duration.seconds(30)
+/** How long an adapter may take to ask its other end to hold back. */
+const drainTimeout = Duration.seconds(5)
 
 export interface PlatformView {
   readonly name: string
@@ -30,22 +32,28 @@ interface Slot {
 
 const resting: AdapterState = { status: "connecting", detail: null, lastIn: null, lastOut: null, reconnects: 0 }
 
-const failures = Metric.counter("adapter_failures_total", { description: "adapters that failed to run", incremental: true })
+const failures = Metric.counter("adapter_failures_total", {
+  description: "adapters that failed to run",
+  incremental: true
+})
 
 /** `operations R2`: 30 s doubling to 300 s, ±20 %. */
 const waitBefore = (tries: number, random: number): Duration.Duration =>
   Duration.seconds(Math.min(30 * 2 ** Math.min(tries - 1, 10), 300) * (0.8 + 0.4 * random))
 
-export class Supervisor extends Context.Service<Supervisor, {
-  readonly view: () => ReadonlyArray<PlatformView>
-  /** Asks the other ends to keep what comes from now on. */
-  readonly drain: Effect.Effect<void>
-  /** Ends every adapter; their links are closed when it completes. */
-  readonly close: Effect.Effect<void>
-}>()("Platforms/Supervisor") {
+export class Supervisor extends Context.Service<
+  Supervisor,
+  {
+    readonly view: () => ReadonlyArray<PlatformView>
+    /** Asks the other ends to keep what comes from now on. */
+    readonly drain: Effect.Effect<void>
+    /** Ends every adapter; their links are closed when it completes. */
+    readonly close: Effect.Effect<void>
+  }
+>()("Platforms/Supervisor") {
   static readonly layer = Layer.effect(
     Supervisor,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { registrations } = yield* Registry
       const queues = yield* SendQueues
       const intake = yield* Intake
@@ -62,7 +70,7 @@ export class Supervisor extends Context.Service<Supervisor, {
 
       /** Lives as long as the adapter runs; fails when it cannot. */
       const run = (slot: Slot) =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           const adapter = yield* slot.registration.make.pipe(
             Effect.provideService(Intake, intake),
             Effect.provideService(Settings, settings),
@@ -82,30 +90,39 @@ export class Supervisor extends Context.Service<Supervisor, {
           return yield* Effect.never
         }).pipe(
           Effect.scoped,
-          Effect.ensuring(Effect.sync(() => {
-            slot.adapter = null
-          }))
+          Effect.ensuring(
+            Effect.sync(() => {
+              slot.adapter = null
+            })
+          )
         )
 
       const supervise = (slot: Slot): Effect.Effect<void> =>
         run(slot).pipe(
           Effect.catchCause((cause) => {
-            if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
             const known = Cause.findErrorOption(cause)
             const error = known._tag === "Some" ? known.value : defect(slot)
             slot.error = error
             slot.tries++
             slot.state = { ...slot.state, status: error.retryable ? "retrying" : "fatal", detail: error.code }
             return Metric.update(failures, 1).pipe(
-              Effect.andThen(Effect.logError(`${slot.registration.label} does not run`, {
-                code: error.code,
-                message: error.message,
-                retryable: error.retryable
-              }, known._tag === "Some" ? "" : cause)),
+              Effect.andThen(
+                Effect.logError(
+                  `${slot.registration.label} does not run`,
+                  {
+                    code: error.code,
+                    message: error.message,
+                    retryable: error.retryable
+                  },
+                  known._tag === "Some" ? "" : cause
+                )
+              ),
               // A failure for good waits for the next start: its settings have to change.
-              Effect.andThen(error.retryable
-                ? Effect.flatMap(Random.next, (random) => Effect.sleep(waitBefore(slot.tries, random)))
-                : Effect.never)
+              Effect.andThen(
+                error.retryable
+                  ? Effect.flatMap(Random.next, (random) => Effect.sleep(waitBefore(slot.tries, random)))
+                  : Effect.never
+              )
             )
           }),
           Effect.forever
@@ -122,7 +139,7 @@ export class Supervisor extends Context.Service<Supervisor, {
             error: slot.error,
             link: slot.adapter?.outlet.link ?? null
           })),
-        drain: Effect.forEach(slots, (slot) => slot.adapter?.drain ?? Effect.void, {
+        drain: Effect.forEach(slots, (slot) => Effect.timeoutOption(slot.adapter?.drain ?? Effect.void, drainTimeout), {
           discard: true,
           concurrency: "unbounded"
         }),

@@ -5,10 +5,10 @@
 import { Effect, type Redacted, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
 import { contentHash } from "../Delivery/IdempotencyKey.ts"
 import type { Capabilities, Outlet, Target } from "../Delivery/Outlet.ts"
-import { classify, reach } from "../Delivery/SendErrorClass.ts"
+import { classify, reach, retryAfter } from "../Delivery/SendErrorClass.ts"
 import { SendError } from "../Message/SendError.ts"
 import { type Adapter, AdapterError, type AdapterState } from "../Platforms/Adapter.ts"
-import { Intake, type Inbound } from "../Session/Intake.ts"
+import { Intake } from "../Session/Intake.ts"
 import * as Descriptor from "./Descriptor.ts"
 import type { Dialer } from "./Dialer.ts"
 import { dialUrl, isDialable } from "./DialUrl.ts"
@@ -75,7 +75,7 @@ const remembering = (intake: Intake["Service"], scopes: ScopeMemory.ScopeMemory)
   take: (batch) => {
     for (const {
       event: { source }
-    } of batch as ReadonlyArray<Inbound>) {
+    } of batch) {
       if (source.scopeId !== null) scopes.learn(source.platform, source.chatId, source.scopeId)
     }
     return intake.take(batch)
@@ -175,7 +175,7 @@ const outletOf = Effect.fnUntraced(function* (
     awaitUp: transport.awaitUp,
     capabilities,
     settle: () => capabilitiesOn(options.platform).settle,
-    send: ({ key, notify, replyTo, target, text }) =>
+    send: ({ expectEdits, key, notify, replyTo, target, text }) =>
       Effect.map(
         perform(
           {
@@ -183,7 +183,12 @@ const outletOf = Effect.fnUntraced(function* (
             chat_id: target.chatId,
             content: text,
             ...(replyTo === null ? {} : { reply_to: replyTo }),
-            metadata: metadata(target, notify ? { idempotency_key: key, notify: true } : { idempotency_key: key })
+            // `delivery A3`, `A4`: a connector that is told nothing takes a send for the answer.
+            metadata: metadata(target, {
+              idempotency_key: key,
+              notify,
+              ...(expectEdits === true ? { expect_edits: true } : {})
+            })
           },
           target,
           notify ? "final" : "interim"
@@ -199,7 +204,10 @@ const outletOf = Effect.fnUntraced(function* (
                 chat_id: target.chatId,
                 message_id: messageId,
                 content: text,
-                metadata: metadata(target, { idempotency_key: editKey(key, text) })
+                metadata: metadata(target, {
+                  idempotency_key: editKey(key, text),
+                  ...(final ? { notify: true, final: true } : {})
+                })
               },
               target,
               final ? "final" : "edit"
@@ -236,9 +244,11 @@ const kindOf = (error: RequestError): SendError["kind"] => {
 const refusal = (error: string | null | undefined): SendError => {
   const text = error ?? ""
   const goneHow = reach(text)
+  const wait = retryAfter(text)
   return new SendError({
     kind: classify(text),
     message: text === "" ? "the connector refused without a reason" : text.slice(0, 500),
-    ...(goneHow === null ? {} : { reach: goneHow })
+    ...(goneHow === null ? {} : { reach: goneHow }),
+    ...(wait === null ? {} : { retryAfter: wait })
   })
 }

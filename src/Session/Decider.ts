@@ -49,10 +49,10 @@ export type Message =
   | { readonly _tag: "Sweep" }
   /** The undone rows of this session, oldest first; `complete: false` = there are more. */
   | {
-    readonly _tag: "Loaded"
-    readonly rows: ReadonlyArray<{ readonly row: InboxRow; readonly as: Classified }>
-    readonly complete: boolean
-  }
+      readonly _tag: "Loaded"
+      readonly rows: ReadonlyArray<{ readonly row: InboxRow; readonly as: Classified }>
+      readonly complete: boolean
+    }
   | { readonly _tag: "TurnEnded"; readonly generation: number }
   | { readonly _tag: "Awaiting"; readonly generation: number; readonly waits: boolean }
   /** The turn could not take the answer or the steer: the row is an ordinary message after all. */
@@ -65,12 +65,12 @@ export type Decision =
   | { readonly _tag: "Stop"; readonly reason: StopReason }
   | { readonly _tag: "Load" }
   | {
-    readonly _tag: "Execute"
-    readonly row: InboxRow
-    readonly name: string
-    readonly stopped: boolean
-    readonly dropped: ReadonlyArray<InboxRow>
-  }
+      readonly _tag: "Execute"
+      readonly row: InboxRow
+      readonly name: string
+      readonly stopped: boolean
+      readonly dropped: ReadonlyArray<InboxRow>
+    }
   | { readonly _tag: "Answer"; readonly row: InboxRow }
   | { readonly _tag: "Steer"; readonly row: InboxRow }
   | { readonly _tag: "Tell"; readonly row: InboxRow; readonly notice: Notice }
@@ -137,10 +137,13 @@ export const decide = (state: State, message: Message, mode: BusyMode): Step => 
     }
     case "Awaiting":
       return state.running?.generation === message.generation
-        ? [{
-          ...state,
-          running: { ...state.running, awaiting: message.waits, askedAfter: state.lastRung ?? 0 }
-        }, none]
+        ? [
+            {
+              ...state,
+              running: { ...state.running, awaiting: message.waits, askedAfter: state.lastRung ?? 0 }
+            },
+            none
+          ]
         : [state, none]
     case "Declined": {
       const { running } = state
@@ -164,11 +167,16 @@ const isKnown = (state: State, id: number): boolean =>
   state.running?.row.id === id || state.queue.some((row) => row.id === id)
 
 /** The next message answers the running turn's question. */
-const isAwaiting = (state: State): boolean => state.running !== null && state.running.awaiting && state.running.stopping === null
+const isAwaiting = (state: State): boolean =>
+  state.running !== null && state.running.awaiting && state.running.stopping === null
 
 /** A photo may be one of an album: it never interrupts (`conversation Y5`). Nor does anything while no new turn may start. */
 const interrupts = (state: State, row: InboxRow, mode: BusyMode): boolean =>
-  mode === "interrupt" && !state.draining && row.event.type !== "photo" && state.running !== null && row.id > state.running.row.id
+  mode === "interrupt" &&
+  !state.draining &&
+  row.event.type !== "photo" &&
+  state.running !== null &&
+  row.id > state.running.row.id
 
 const load = (state: State, decisions: ReadonlyArray<Decision>): Step => [state, [...decisions, { _tag: "Load" }]]
 
@@ -184,7 +192,13 @@ const receive = (state: State, row: InboxRow, mode: BusyMode): Step => {
     return [state, [{ _tag: "Steer", row }]]
   }
   if (state.queue.length >= maxQueued) {
-    return [{ ...state, behind: true }, [{ _tag: "Refuse", row }, { _tag: "Tell", row, notice: "many-waiting" }]]
+    return [
+      { ...state, behind: true },
+      [
+        { _tag: "Refuse", row },
+        { _tag: "Tell", row, notice: "many-waiting" }
+      ]
+    ]
   }
   const queued: State = { ...state, queue: [...state.queue, row] }
   if (!interrupts(state, row, mode)) return [queued, [{ _tag: "Tell", row, notice: "queued" }]]
@@ -200,13 +214,19 @@ const command = (state: State, row: InboxRow, name: string, policy: BusyPolicy):
   const stops = running !== null && isOlder(running.row)
   const kept: State = { ...state, queue: state.queue.filter((other) => !isOlder(other)) }
   const [next, decisions] = stops ? stop(kept, name === "stop" ? "stop" : "reset") : [kept, none]
-  return [next, [...decisions, {
-    _tag: "Execute",
-    row,
-    name,
-    stopped: stops && running.stopping !== "stop",
-    dropped: state.queue.filter(isOlder)
-  }]]
+  return [
+    next,
+    [
+      ...decisions,
+      {
+        _tag: "Execute",
+        row,
+        name,
+        stopped: stops && running.stopping !== "stop",
+        dropped: state.queue.filter(isOlder)
+      }
+    ]
+  ]
 }
 
 /** A turn that is being stopped already is not stopped again, but a later `/stop` or `/new` still makes the reason final. */

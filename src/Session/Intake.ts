@@ -19,19 +19,22 @@ export interface Inbound {
 /** `taken`: stored now. `duplicate`: stored earlier. `refused`: the sender may not speak; only counted. All may be acknowledged. */
 export type IntakeOutcome = "taken" | "duplicate" | "refused"
 
-export class Intake extends Context.Service<Intake, {
-  /**
-   * Stores a batch in its order and rings the sessions concerned. Succeeds after the durable commit, with one outcome
-   * per event; fails when storage cannot be written, and then nothing may be acknowledged.
-   */
-  readonly take: (batch: ReadonlyArray<Inbound>) => Effect.Effect<ReadonlyArray<IntakeOutcome>, JournalError>
-  /** Keeps what could not be decoded as a `dead` row (at most 64 KiB of it), so that it may be acknowledged (`relay I3a`). */
-  readonly bury: (dead: {
-    readonly link: string
-    readonly bufferId: string
-    readonly raw: string
-    readonly reason: string
-  }) => Effect.Effect<void, JournalError>
-  /** Stops the running turn of a session, keeps its queue (`relay I6`). `false`: no turn runs under that key. */
-  readonly interrupt: (sessionKey: string, chatId: string) => Effect.Effect<boolean>
-}>()("Session/Intake") {}
+export class Intake extends Context.Service<
+  Intake,
+  {
+    /**
+     * Stores a batch in its order and rings the sessions concerned. Succeeds after the durable commit, with one outcome
+     * per event; fails when storage cannot be written, and then nothing may be acknowledged.
+     */
+    readonly take: (batch: ReadonlyArray<Inbound>) => Effect.Effect<ReadonlyArray<IntakeOutcome>, JournalError>
+    /** Keeps what could not be decoded as a `dead` row (at most 64 KiB of it), so that it may be acknowledged (`relay I3a`). */
+    readonly bury: (dead: {
+      readonly link: string
+      readonly bufferId: string
+      readonly raw: string
+      readonly reason: string
+    }) => Effect.Effect<void, JournalError>
+    /** Stops the running turn of a session, keeps its queue (`relay I6`). `false`: no turn runs under that key. */
+    readonly interrupt: (sessionKey: string, chatId: string) => Effect.Effect<boolean>
+  }
+>()("Session/Intake") {}

@@ -8,6 +8,7 @@ import { GroupSessionsPerUser, ThreadSessionsPerUser } from "../Config/GatewaySe
 import { Settings } from "../Config/Settings.ts"
 import { buried, type InboxRow, type NewInboxRow, taken } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
+import { sanitizeText } from "../Storage/StoredText.ts"
 import { type Inbound, Intake, type IntakeOutcome } from "./Intake.ts"
 import { Lanes } from "./Lanes.ts"
 import * as SessionKey from "./SessionKey.ts"
@@ -18,20 +19,24 @@ const rungBound = 10_000
 const buriedBound = 64 * 1024
 
 const counted = (outcome: IntakeOutcome) =>
-  Metric.counter("inbox_taken_total", { description: "messages by what became of them at the intake", incremental: true })
-    .pipe(Metric.withAttributes({ outcome }))
+  Metric.counter("inbox_taken_total", {
+    description: "messages by what became of them at the intake",
+    incremental: true
+  }).pipe(Metric.withAttributes({ outcome }))
 const counters = { taken: counted("taken"), duplicate: counted("duplicate"), refused: counted("refused") }
 
 /** Unique within the bot (`relay I3`, I3a): platform, chat and message; `null` = the platform gave the message no id. */
 const messageKeyOf = ({ event, link }: Inbound): string | null =>
-  event.messageId === null ? null : JSON.stringify(["m", link, event.source.platform, event.source.chatId, event.messageId])
+  event.messageId === null
+    ? null
+    : JSON.stringify(["m", link, event.source.platform, event.source.chatId, event.messageId])
 
 const bufferKeyOf = (link: string, bufferId: string | null): string | null =>
   bufferId === null ? null : JSON.stringify(["b", link, bufferId])
 
 export const layer = Layer.effect(
   Intake,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const access = yield* Access
     const journal = yield* Journal
     const lanes = yield* Lanes
@@ -52,7 +57,7 @@ export const layer = Layer.effect(
       return previous
     }
 
-    const admit = Effect.fnUntraced(function*(inbound: Inbound) {
+    const admit = Effect.fnUntraced(function* (inbound: Inbound) {
       const { event, provenance } = inbound
       const decision = yield* Effect.orDie(access.decide(event.source, provenance))
       if (!decision.allow) {
@@ -61,7 +66,9 @@ export const layer = Layer.effect(
       }
       const key = SessionKey.make(event.source, keyOptions)
       if (Result.isFailure(key)) {
-        yield* Effect.logWarning("a message names an unsafe identifier and was refused", { platform: event.source.platform })
+        yield* Effect.logWarning("a message names an unsafe identifier and was refused", {
+          platform: event.source.platform
+        })
         return null
       }
       const messageKey = messageKeyOf(inbound)
@@ -71,7 +78,8 @@ export const layer = Layer.effect(
         messageKey: messageKey ?? (bufferKey === null ? `x:${yield* Random.next}:${yield* Random.next}` : null),
         bufferKey,
         link: inbound.link,
-        sessionKey: key.success,
+        // The key as the tables hold it, so that actor, routes and rows mean the same one.
+        sessionKey: sanitizeText(key.success),
         event,
         provenance,
         takenAt: clock.currentTimeMillisUnsafe()
@@ -80,7 +88,7 @@ export const layer = Layer.effect(
     })
 
     return {
-      take: Effect.fnUntraced(function*(batch) {
+      take: Effect.fnUntraced(function* (batch) {
         const rows: Array<NewInboxRow | null> = []
         for (const inbound of batch) rows.push(yield* admit(inbound))
         const admitted = rows.filter((row) => row !== null)
@@ -104,14 +112,18 @@ export const layer = Layer.effect(
         return outcomes
       }),
       bury: ({ bufferId, link, raw, reason }) =>
-        Effect.asVoid(journal.commit([buried({
-          bufferKey: bufferKeyOf(link, bufferId) ?? "",
-          link,
-          raw: raw.slice(0, buriedBound),
-          reason,
-          at: clock.currentTimeMillisUnsafe()
-        })])),
-      interrupt: (sessionKey) => lanes.interrupt(sessionKey, "connector")
+        Effect.asVoid(
+          journal.commit([
+            buried({
+              bufferKey: bufferKeyOf(link, bufferId) ?? "",
+              link,
+              raw: raw.slice(0, buriedBound),
+              reason,
+              at: clock.currentTimeMillisUnsafe()
+            })
+          ])
+        ),
+      interrupt: (sessionKey) => lanes.interrupt(sanitizeText(sessionKey), "connector")
     }
   })
 )

@@ -2,11 +2,12 @@
  * One lane: the actors of its sessions, each a fiber that takes from its own mailbox and carries out what the decider
  * says (law 1). Closing the lane's scope ends all of them and their turns.
  */
-import { Clock, Effect, Fiber, FiberSet, Metric, Queue, type Scope } from "effect"
+import { Clock, Effect, Fiber, FiberSet, Metric, type Scope } from "effect"
 import type { Inbox, InboxRow } from "../Storage/Inbox.ts"
 import type { Route, Transcript } from "../Storage/Transcript.ts"
 import * as Decider from "./Decider.ts"
 import type { Decision, Message, State } from "./Decider.ts"
+import * as Mailbox from "./Mailbox.ts"
 import type { StopReason, Turns } from "./Turns.ts"
 
 /** Doorbells that wait in a mailbox; a further one is not taken, its row stays in the Inbox. Control signals always are. */
@@ -31,7 +32,7 @@ export interface Lane {
 
 interface Session {
   readonly key: string
-  readonly mailbox: Queue.Queue<Message>
+  readonly mailbox: Mailbox.Mailbox<Message>
   state: State
   route: Route | null
   routeKnown: boolean
@@ -47,7 +48,7 @@ const refusedDoorbells = Metric.counter("mailbox_full_total", {
   incremental: true
 })
 
-export const make = Effect.fnUntraced(function*(deps: {
+export const make = Effect.fnUntraced(function* (deps: {
   readonly inbox: Inbox["Service"]
   readonly transcript: Transcript["Service"]
   readonly turns: Turns["Service"]
@@ -61,8 +62,8 @@ export const make = Effect.fnUntraced(function*(deps: {
   let draining = false
 
   const offer = (session: Session, message: Message): void => {
-    if (Queue.sizeUnsafe(session.mailbox) === 0) session.waitingSince = clock.currentTimeMillisUnsafe()
-    Queue.offerUnsafe(session.mailbox, message)
+    if (session.mailbox.size() === 0) session.waitingSince = clock.currentTimeMillisUnsafe()
+    session.mailbox.offer(message)
   }
 
   const startTurn = (session: Session, row: InboxRow, generation: number) =>
@@ -72,7 +73,7 @@ export const make = Effect.fnUntraced(function*(deps: {
         sessionKey: session.key,
         generation,
         route: session.route,
-        stopReason: () => session.state.running?.generation === generation ? session.state.running.stopping : "reset",
+        stopReason: () => (session.state.running?.generation === generation ? session.state.running.stopping : "reset"),
         awaiting: (waits) => offer(session, { _tag: "Awaiting", generation, waits }),
         routed: (route) => {
           // A command may have moved the key on while this turn was ending.
@@ -92,7 +93,7 @@ export const make = Effect.fnUntraced(function*(deps: {
       })
     )
 
-  const loadUndone = Effect.fnUntraced(function*(session: Session) {
+  const loadUndone = Effect.fnUntraced(function* (session: Session) {
     const limit = Decider.maxQueued + 2
     if (!session.routeKnown) {
       session.route = yield* transcript.route(session.key)
@@ -149,21 +150,27 @@ export const make = Effect.fnUntraced(function*(deps: {
   }
 
   const handOver = (taken: Effect.Effect<boolean>, row: InboxRow): Effect.Effect<Message | void> =>
-    Effect.map(taken, (ok) => ok ? undefined : { _tag: "Declined", row })
+    Effect.map(taken, (ok) => (ok ? undefined : { _tag: "Declined", row }))
 
   const apply = (session: Session, message: Message): Effect.Effect<void> => {
     const [state, decisions] = Decider.decide(session.state, message, mode)
     session.state = state
     if (decisions.length === 0) return Effect.void
-    return Effect.forEach(decisions, (decision) =>
-      Effect.flatMap(carryOut(session, decision), (follow) => follow === undefined ? Effect.void : apply(session, follow)), {
-      discard: true
-    })
+    return Effect.forEach(
+      decisions,
+      (decision) =>
+        Effect.flatMap(carryOut(session, decision), (follow) =>
+          follow === undefined ? Effect.void : apply(session, follow)
+        ),
+      {
+        discard: true
+      }
+    )
   }
 
   const actor = (session: Session) =>
     Effect.forever(
-      Effect.flatMap(Queue.take(session.mailbox), (message) => {
+      Effect.flatMap(session.mailbox.take, (message) => {
         session.waitingSince = clock.currentTimeMillisUnsafe()
         return apply(session, message)
       }),
@@ -175,7 +182,7 @@ export const make = Effect.fnUntraced(function*(deps: {
     if (known !== undefined) return known
     const session: Session = {
       key,
-      mailbox: Effect.runSync(Queue.unbounded<Message>()),
+      mailbox: Mailbox.make<Message>(),
       state: draining ? { ...Decider.initial, draining } : Decider.initial,
       route: null,
       routeKnown: false,
@@ -185,12 +192,16 @@ export const make = Effect.fnUntraced(function*(deps: {
       waitingSince: 0
     }
     sessions.set(key, session)
-    session.fiber = fork(actor(session).pipe(
-      Effect.tapDefect((defect) => Effect.logError("a session's actor died; the next message revives it", defect)),
-      Effect.ensuring(Effect.sync(() => {
-        if (sessions.get(key) === session) sessions.delete(key)
-      }))
-    ))
+    session.fiber = fork(
+      actor(session).pipe(
+        Effect.tapDefect((defect) => Effect.logError("a session's actor died; the next message revives it", defect)),
+        Effect.ensuring(
+          Effect.sync(() => {
+            if (sessions.get(key) === session) sessions.delete(key)
+          })
+        )
+      )
+    )
     return session
   }
 
@@ -199,7 +210,7 @@ export const make = Effect.fnUntraced(function*(deps: {
       const session = open(row.sessionKey)
       session.lastUsed = clock.currentTimeMillisUnsafe()
       const as = turns.classify(row.event)
-      if (as._tag === "Message" && Queue.sizeUnsafe(session.mailbox) >= mailboxBound) {
+      if (as._tag === "Message" && session.mailbox.size() >= mailboxBound) {
         Effect.runSync(Metric.update(refusedDoorbells, 1))
         return
       }
@@ -207,7 +218,7 @@ export const make = Effect.fnUntraced(function*(deps: {
     },
     sweep: (key) => {
       const session = sessions.get(key) ?? open(key)
-      if (Queue.sizeUnsafe(session.mailbox) < mailboxBound) offer(session, { _tag: "Sweep" })
+      if (session.mailbox.size() < mailboxBound) offer(session, { _tag: "Sweep" })
     },
     interrupt: (key, reason) => {
       const session = sessions.get(key)
@@ -230,8 +241,11 @@ export const make = Effect.fnUntraced(function*(deps: {
     }),
     passivate: (before) => {
       for (const session of sessions.values()) {
-        const idle = Decider.isIdle(session.state) && !session.state.behind && session.turn === null &&
-          Queue.sizeUnsafe(session.mailbox) === 0
+        const idle =
+          Decider.isIdle(session.state) &&
+          !session.state.behind &&
+          session.turn === null &&
+          session.mailbox.size() === 0
         if (!idle || session.lastUsed > before) continue
         sessions.delete(session.key)
         session.fiber?.interruptUnsafe()
@@ -240,7 +254,7 @@ export const make = Effect.fnUntraced(function*(deps: {
     oldestWaiting: () => {
       let oldest: number | null = null
       for (const session of sessions.values()) {
-        if (Queue.sizeUnsafe(session.mailbox) === 0) continue
+        if (session.mailbox.size() === 0) continue
         if (oldest === null || session.waitingSince < oldest) oldest = session.waitingSince
       }
       return oldest

@@ -35,23 +35,26 @@ export interface LanesView {
   readonly queued: number
 }
 
-export class Lanes extends Context.Service<Lanes, {
-  /** Rings the actor of a row that was just committed; `previous` is the row taken before it for the same session. */
-  readonly ring: (row: InboxRow, previous: number | null) => void
-  /** `false`: no turn runs under that key. */
-  readonly interrupt: (sessionKey: string, reason: StopReason) => Effect.Effect<boolean>
-  /** No new turns from now on; completes when the running ones have ended or the time is up, and says how many were left. */
-  readonly drain: (timeout: Duration.Duration) => Effect.Effect<number>
-  /** Stops what still runs; undone rows stay undone. */
-  readonly stopAll: Effect.Effect<void>
-  /** Since when the message that has waited longest for its actor waits; `null` = none does. */
-  readonly oldestWaiting: () => number | null
-  readonly view: () => LanesView
-}>()("Session/Lanes") {
+export class Lanes extends Context.Service<
+  Lanes,
+  {
+    /** Rings the actor of a row that was just committed; `previous` is the row taken before it for the same session. */
+    readonly ring: (row: InboxRow, previous: number | null) => void
+    /** `false`: no turn runs under that key. */
+    readonly interrupt: (sessionKey: string, reason: StopReason) => Effect.Effect<boolean>
+    /** No new turns from now on; completes when the running ones have ended or the time is up, and says how many were left. */
+    readonly drain: (timeout: Duration.Duration) => Effect.Effect<number>
+    /** Stops what still runs; undone rows stay undone. */
+    readonly stopAll: Effect.Effect<void>
+    /** Since when the message that has waited longest for its actor waits; `null` = none does. */
+    readonly oldestWaiting: () => number | null
+    readonly view: () => LanesView
+  }
+>()("Session/Lanes") {
   /** All lanes in this process. */
   static readonly layerLocal = Layer.effect(
     Lanes,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const inbox = yield* Inbox
       const transcript = yield* Transcript
       const turns = yield* Turns
@@ -82,7 +85,9 @@ export class Lanes extends Context.Service<Lanes, {
 
       // What an earlier process left runs first; a storage that cannot be read yet is found by the sweeps.
       yield* inbox.recoverRunning.pipe(
-        Effect.tap((cut) => cut === 0 ? Effect.void : Effect.logInfo("turns were cut off and run again", { turns: cut })),
+        Effect.tap((cut) =>
+          cut === 0 ? Effect.void : Effect.logInfo("turns were cut off and run again", { turns: cut })
+        ),
         Effect.catch((error) => Effect.logWarning("the inbox could not be read at start", error.message))
       )
       yield* sweep(Duration.zero)
@@ -93,7 +98,14 @@ export class Lanes extends Context.Service<Lanes, {
           for (const lane of lanes) lane.passivate(before)
         })
       ).pipe(
-        Effect.andThen(Effect.suspend(() => Metric.update(resident, sum((lane) => lane.resident())))),
+        Effect.andThen(
+          Effect.suspend(() =>
+            Metric.update(
+              resident,
+              sum((lane) => lane.resident())
+            )
+          )
+        ),
         Effect.schedule(Schedule.spaced("1 minute")),
         Effect.forkScoped
       )
@@ -102,7 +114,7 @@ export class Lanes extends Context.Service<Lanes, {
         ring: (row, previous) => laneFor(row.sessionKey).ring(row, previous),
         interrupt: (sessionKey, reason) => Effect.sync(() => laneFor(sessionKey).interrupt(sessionKey, reason)),
         drain: (timeout) =>
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             for (const lane of lanes) lane.drain()
             yield* Effect.sync(running).pipe(
               Effect.repeat({ while: (turns) => turns > 0, schedule: Schedule.spaced("20 millis") }),

@@ -48,18 +48,21 @@ export interface SessionView {
   readonly routed: (route: Route | null) => void
 }
 
-export class Turns extends Context.Service<Turns, {
-  readonly classify: (event: MessageEvent) => Classified
-  /** Ends when the turn's outcome is on disk (or deliberately not, see `StopReason`). Never fails. */
-  readonly run: (turn: Turn) => Effect.Effect<void>
-  /** Carries a command out and ends its row in the transaction that stores its answer (`commands D9`). */
-  readonly execute: (row: InboxRow, name: string, session: SessionView) => Effect.Effect<void>
-  /** Hands a message to the running turn that asked for an answer. `false`: it no longer waits; treat it as a message. */
-  readonly answer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
-  /** Hands a message to the running agent. `false`: it cannot take it; treat it as a follow-up (`conversation Y4`). */
-  readonly steer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
-  /** Tells the sender of a follow-up what became of it, at most as often as `conversation Y7` allows. */
-  readonly tell: (row: InboxRow, notice: Notice) => Effect.Effect<void>
-  /** Stores that a row waits outside the mailbox (`refused`) or inside it again. */
-  readonly mark: (row: InboxRow, state: "refused" | "waiting") => Effect.Effect<void>
-}>()("Session/Turns") {}
+export class Turns extends Context.Service<
+  Turns,
+  {
+    readonly classify: (event: MessageEvent) => Classified
+    /** Ends when the turn's outcome is on disk (or deliberately not, see `StopReason`). Never fails. */
+    readonly run: (turn: Turn) => Effect.Effect<void>
+    /** Carries a command out and ends its row in the transaction that stores its answer (`commands D9`). */
+    readonly execute: (row: InboxRow, name: string, session: SessionView) => Effect.Effect<void>
+    /** Hands a message to the running turn that asked for an answer. `false`: it no longer waits; treat it as a message. */
+    readonly answer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
+    /** Hands a message to the running agent. `false`: it cannot take it; treat it as a follow-up (`conversation Y4`). */
+    readonly steer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
+    /** Tells the sender of a follow-up what became of it, at most as often as `conversation Y7` allows. */
+    readonly tell: (row: InboxRow, notice: Notice) => Effect.Effect<void>
+    /** Stores that a row waits outside the mailbox (`refused`) or inside it again. */
+    readonly mark: (row: InboxRow, state: "refused" | "waiting") => Effect.Effect<void>
+  }
+>()("Session/Turns") {}

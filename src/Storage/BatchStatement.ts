@@ -62,20 +62,21 @@ const make = (
   name: options.name,
   rank: options.rank,
   text,
-  identity: options.identity === undefined
-    ? null
-    : options.columns.findIndex(([column]) => column === options.identity),
+  identity:
+    options.identity === undefined ? null : options.columns.findIndex(([column]) => column === options.identity),
   wins: options.wins ?? "last",
   returning: options.returning ?? null
 })
 
 /** `values` are the target columns with their expressions; `onConflict` is all that follows, `RETURNING` included. */
-export const insert = (options: Options & {
-  readonly into: string
-  readonly values: ReadonlyArray<readonly [column: string, expression: string]>
-  readonly onConflict: string
-  readonly returning?: string
-}): BatchStatement => {
+export const insert = (
+  options: Options & {
+    readonly into: string
+    readonly values: ReadonlyArray<readonly [column: string, expression: string]>
+    readonly onConflict: string
+    readonly returning?: string
+  }
+): BatchStatement => {
   const targets = options.values.map(([column]) => column).join(", ")
   const expressions = options.values.map(([, expression]) => expression).join(", ")
   const head = `INSERT INTO ${options.into} (${targets})`
@@ -85,11 +86,13 @@ export const insert = (options: Options & {
   })
 }
 
-export const update = (options: Options & {
-  readonly table: string
-  readonly set: string
-  readonly where: string
-}): BatchStatement => {
+export const update = (
+  options: Options & {
+    readonly table: string
+    readonly set: string
+    readonly where: string
+  }
+): BatchStatement => {
   const head = `UPDATE ${options.table} SET ${options.set}`
   return make(options, {
     sqlite: onSqlite(options.columns, `${head} WHERE ${options.where}`),

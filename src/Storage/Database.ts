@@ -138,7 +138,7 @@ const sqlite = Effect.fnUntraced(function* (filename: string): Opening {
 })
 
 /** Two halves of the advisory lock that says who owns the database: "SWBD" and its first use. */
-const ownerLock = `${0x53574244}, 1`
+const ownerLock = `1398227524, 1`
 /** Server-side: how long a vanished machine keeps its lock (10 s idle, then 3 probes 5 s apart). */
 const ownerKeepAlive = ["tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5", "tcp_keepalives_count = 3"]
 const statementTimeout = "30 seconds"

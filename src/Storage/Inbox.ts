@@ -42,17 +42,39 @@ const insert = BatchStatement.insert({
   name: "inbox.insert",
   rank: 10,
   columns: [
-    ["ref", "text"], ["message_key", "text"], ["buffer_key", "text"], ["link", "text"], ["platform", "text"],
-    ["session_key", "text"], ["state", "text"], ["event", "text"], ["via_relay", "integer"], ["is_bot", "integer"],
-    ["role_authorized", "integer"], ["note", "text"], ["taken_at", "bigint"], ["ended_at", "bigint"]
+    ["ref", "text"],
+    ["message_key", "text"],
+    ["buffer_key", "text"],
+    ["link", "text"],
+    ["platform", "text"],
+    ["session_key", "text"],
+    ["state", "text"],
+    ["event", "text"],
+    ["via_relay", "integer"],
+    ["is_bot", "integer"],
+    ["role_authorized", "integer"],
+    ["note", "text"],
+    ["taken_at", "bigint"],
+    ["ended_at", "bigint"]
   ],
   identity: "ref",
   wins: "first",
   returning: "ref",
   into: "inbox",
   values: BatchStatement.asGiven(
-    "message_key", "buffer_key", "link", "platform", "session_key", "state", "event", "via_relay", "is_bot",
-    "role_authorized", "note", "taken_at", "ended_at"
+    "message_key",
+    "buffer_key",
+    "link",
+    "platform",
+    "session_key",
+    "state",
+    "event",
+    "via_relay",
+    "is_bot",
+    "role_authorized",
+    "note",
+    "taken_at",
+    "ended_at"
   ),
   onConflict: "ON CONFLICT DO NOTHING RETURNING id, COALESCE(message_key, buffer_key) AS ref"
 })
@@ -60,10 +82,17 @@ const insert = BatchStatement.insert({
 const setState = BatchStatement.update({
   name: "inbox.state",
   rank: 20,
-  columns: [["id", "bigint"], ["state", "text"], ["starts", "integer"], ["note", "text"], ["ended_at", "bigint"]],
+  columns: [
+    ["id", "bigint"],
+    ["state", "text"],
+    ["starts", "integer"],
+    ["note", "text"],
+    ["ended_at", "bigint"]
+  ],
   identity: "id",
   table: "inbox",
-  set: "state = r.state, starts = COALESCE(r.starts, inbox.starts), note = COALESCE(r.note, inbox.note), " +
+  set:
+    "state = r.state, starts = COALESCE(r.starts, inbox.starts), note = COALESCE(r.note, inbox.note), " +
     "ended_at = r.ended_at",
   where: "inbox.id = r.id"
 })
@@ -74,22 +103,38 @@ const undone = "state IN ('waiting', 'running', 'refused')"
 const dropWaiting = BatchStatement.update({
   name: "inbox.dropWaiting",
   rank: 19,
-  columns: [["session_key", "text"], ["until", "bigint"], ["note", "text"], ["at", "bigint"]],
+  columns: [
+    ["session_key", "text"],
+    ["until", "bigint"],
+    ["note", "text"],
+    ["at", "bigint"]
+  ],
   identity: "session_key",
   table: "inbox",
   set: "state = 'dropped', note = r.note, ended_at = r.at",
   where: `inbox.session_key = r.session_key AND inbox.id < r.until AND inbox.${undone} AND inbox.state <> 'running'`
 })
 
-const flag = (value: boolean | null): number | null => value === null ? null : value ? 1 : 0
+const flag = (value: boolean | null): number | null => (value === null ? null : value ? 1 : 0)
 
 /** Stores a message; its receipt is a row with `id` when it is new, nothing when either key was there already. */
 export const taken = (row: NewInboxRow): Write => ({
   statement: insert,
   row: [
-    row.messageKey ?? row.bufferKey, row.messageKey, row.bufferKey, row.link, row.event.source.platform, row.sessionKey,
-    "waiting", JSON.stringify(row.event), flag(row.provenance.viaRelay), flag(row.provenance.isBot),
-    flag(row.provenance.roleAuthorized), null, row.takenAt, null
+    row.messageKey ?? row.bufferKey,
+    row.messageKey,
+    row.bufferKey,
+    sanitizeText(row.link),
+    sanitizeText(row.event.source.platform),
+    sanitizeText(row.sessionKey),
+    "waiting",
+    JSON.stringify(row.event),
+    flag(row.provenance.viaRelay),
+    flag(row.provenance.isBot),
+    flag(row.provenance.roleAuthorized),
+    null,
+    row.takenAt,
+    null
   ]
 })
 
@@ -103,8 +148,20 @@ export const buried = (dead: {
 }): Write => ({
   statement: insert,
   row: [
-    dead.bufferKey, null, dead.bufferKey, dead.link, "relay", "", "dead", JSON.stringify({ raw: dead.raw }),
-    0, null, 0, sanitizeText(dead.reason), dead.at, dead.at
+    dead.bufferKey,
+    null,
+    dead.bufferKey,
+    dead.link,
+    "relay",
+    "",
+    "dead",
+    JSON.stringify({ raw: dead.raw }),
+    0,
+    null,
+    0,
+    sanitizeText(dead.reason),
+    dead.at,
+    dead.at
   ]
 })
 
@@ -135,7 +192,7 @@ export const waitingDropped = (sessionKey: string, until: number, at: number, no
 
 const columns = "id, link, session_key, state, event, via_relay, is_bot, role_authorized, starts, taken_at"
 
-const Flag = (value: unknown): boolean | null => value === null || value === undefined ? null : Number(value) !== 0
+const Flag = (value: unknown): boolean | null => (value === null || value === undefined ? null : Number(value) !== 0)
 
 const StoredRow = Schema.Struct({
   id: Schema.Union([Schema.Number, Schema.FiniteFromString]),
@@ -148,23 +205,29 @@ const StoredRow = Schema.Struct({
 })
 const decodeRow = Schema.decodeUnknownEffect(StoredRow)
 
-export class Inbox extends Context.Service<Inbox, {
-  /** Undone rows of one session, oldest first. Rows that no longer decode are left out, logged and marked dead. */
-  readonly undoneOf: (sessionKey: string, limit: number) => Effect.Effect<ReadonlyArray<InboxRow>, SqlError.SqlError>
-  /** Keys of sessions that have undone rows taken before `before`, oldest row first. */
-  readonly sessionsWithUndone: (before: number, limit: number) => Effect.Effect<ReadonlyArray<string>, SqlError.SqlError>
-  /** Counts a start for every row whose turn was running when the last process ended; says which rows those are. */
-  readonly recoverRunning: Effect.Effect<number, SqlError.SqlError>
-  /** Deletes rows that ended before `before`: their keys are free again. */
-  readonly prune: (before: number, limit: number) => Effect.Effect<number, SqlError.SqlError>
-  /** Undone rows by state. */
-  readonly counts: Effect.Effect<Readonly<Record<string, number>>, SqlError.SqlError>
-}>()("Storage/Inbox") {
+export class Inbox extends Context.Service<
+  Inbox,
+  {
+    /** Undone rows of one session, oldest first. Rows that no longer decode are left out, logged and marked dead. */
+    readonly undoneOf: (sessionKey: string, limit: number) => Effect.Effect<ReadonlyArray<InboxRow>, SqlError.SqlError>
+    /** Keys of sessions that have undone rows taken before `before`, oldest row first. */
+    readonly sessionsWithUndone: (
+      before: number,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<string>, SqlError.SqlError>
+    /** Counts a start for every row whose turn was running when the last process ended; says which rows those are. */
+    readonly recoverRunning: Effect.Effect<number, SqlError.SqlError>
+    /** Deletes rows that ended before `before`: their keys are free again. */
+    readonly prune: (before: number, limit: number) => Effect.Effect<number, SqlError.SqlError>
+    /** Undone rows by state. */
+    readonly counts: Effect.Effect<Readonly<Record<string, number>>, SqlError.SqlError>
+  }
+>()("Storage/Inbox") {
   static readonly layer = Layer.effect(
     Inbox,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
-      const text = (sqlite: string, pg: string) => database.dialect === "sqlite" ? sqlite : pg
+      const text = (sqlite: string, pg: string) => (database.dialect === "sqlite" ? sqlite : pg)
 
       const decode = (raw: Readonly<Record<string, unknown>>) =>
         decodeRow(raw).pipe(
@@ -183,14 +246,19 @@ export class Inbox extends Context.Service<Inbox, {
             takenAt: row.taken_at
           })),
           Effect.catch((error) =>
-            Effect.logError("an inbox row no longer decodes and was set aside", { id: raw.id, error: error.message }).pipe(
-              Effect.andThen(database.execute(
-                text(
-                  "UPDATE inbox SET state = 'dead', note = 'does not decode', ended_at = taken_at WHERE id = ?",
-                  "UPDATE inbox SET state = 'dead', note = 'does not decode', ended_at = taken_at WHERE id = $1"
-                ),
-                [raw.id]
-              )),
+            Effect.logError("an inbox row no longer decodes and was set aside", {
+              id: raw.id,
+              error: error.message
+            }).pipe(
+              Effect.andThen(
+                database.execute(
+                  text(
+                    "UPDATE inbox SET state = 'dead', note = 'does not decode', ended_at = taken_at WHERE id = ?",
+                    "UPDATE inbox SET state = 'dead', note = 'does not decode', ended_at = taken_at WHERE id = $1"
+                  ),
+                  [raw.id]
+                )
+              ),
               Effect.as(null)
             )
           )
@@ -214,13 +282,12 @@ export class Inbox extends Context.Service<Inbox, {
       return {
         undoneOf: (sessionKey, limit) =>
           database.execute(selectUndone, [sessionKey, limit]).pipe(
-            Effect.flatMap((rows) => rows.length === 0 ? Effect.succeed([]) : Effect.forEach(rows, decode)),
+            Effect.flatMap((rows) => (rows.length === 0 ? Effect.succeed([]) : Effect.forEach(rows, decode))),
             Effect.map((rows) => rows.filter((row) => row !== null))
           ),
         sessionsWithUndone: (before, limit) =>
-          Effect.map(
-            database.execute(selectSessions, [before, limit]),
-            (rows) => rows.map((row) => String(row.session_key))
+          Effect.map(database.execute(selectSessions, [before, limit]), (rows) =>
+            rows.map((row) => String(row.session_key))
           ),
         recoverRunning: Effect.map(
           database.execute("UPDATE inbox SET state = 'waiting' WHERE state = 'running' RETURNING id", []),

@@ -8,7 +8,7 @@ import { Database } from "./Database.ts"
 export class Installation extends Context.Service<Installation, { readonly id: string }>()("Storage/Installation") {
   static readonly layer = Layer.effect(
     Installation,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const [row] = yield* database.execute("SELECT value FROM meta WHERE key = 'installation'", [])
       return { id: String(row?.value) }

@@ -39,23 +39,26 @@ const commits = Metric.counter("journal_commits_total", { description: "transact
 const rows = Metric.counter("journal_rows_total", { description: "rows committed", incremental: true })
 const retries = Metric.counter("journal_retries_total", { description: "commits tried again", incremental: true })
 
-export class Journal extends Context.Service<Journal, {
-  /** All writes or none; succeeds when they are on disk. An interrupted caller does not take its writes back. */
-  readonly commit: (writes: ReadonlyArray<Write>) => Effect.Effect<Receipt, JournalError>
-  /** Takes writes whose loss at a crash is harmless, without waiting for the disk; order with later commits is kept. */
-  readonly append: (writes: ReadonlyArray<Write>) => Effect.Effect<void>
-  /** Waits until everything handed over before is on disk. */
-  readonly flush: Effect.Effect<void>
-  /**
-   * The end is near: from now on a commit that storage refuses fails with `Closed` instead of being tried again, so that
-   * nobody who must store something before he ends waits for storage that does not come back.
-   */
-  readonly stopRetrying: Effect.Effect<void>
-  readonly health: () => JournalHealth
-}>()("Storage/Journal") {
+export class Journal extends Context.Service<
+  Journal,
+  {
+    /** All writes or none; succeeds when they are on disk. An interrupted caller does not take its writes back. */
+    readonly commit: (writes: ReadonlyArray<Write>) => Effect.Effect<Receipt, JournalError>
+    /** Takes writes whose loss at a crash is harmless, without waiting for the disk; order with later commits is kept. */
+    readonly append: (writes: ReadonlyArray<Write>) => Effect.Effect<void>
+    /** Waits until everything handed over before is on disk. */
+    readonly flush: Effect.Effect<void>
+    /**
+     * The end is near: from now on a commit that storage refuses fails with `Closed` instead of being tried again, so that
+     * nobody who must store something before he ends waits for storage that does not come back.
+     */
+    readonly stopRetrying: Effect.Effect<void>
+    readonly health: () => JournalHealth
+  }
+>()("Storage/Journal") {
   static readonly layer = Layer.effect(
     Journal,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
       const queue = yield* Queue.unbounded<Entry>()
       let waiting = 0
@@ -65,16 +68,24 @@ export class Journal extends Context.Service<Journal, {
 
       const transaction = (entries: ReadonlyArray<Entry>) => {
         const groups = group(entries)
-        return groups.length === 0 ? Effect.succeed(groups) : database.transaction(
-          Effect.forEach(groups, (g) =>
-            Effect.map(database.batch(g.statement, g.rows), (returned) => {
-              g.returned = returned
-            }), { discard: true })
-        ).pipe(
-          // One write that makes the driver throw must not end the fiber that everybody waits for.
-          Effect.catchDefect((defect) => Effect.fail(thrown(defect))),
-          Effect.as(groups)
-        )
+        return groups.length === 0
+          ? Effect.succeed(groups)
+          : database
+              .transaction(
+                Effect.forEach(
+                  groups,
+                  (g) =>
+                    Effect.map(database.batch(g.statement, g.rows), (returned) => {
+                      g.returned = returned
+                    }),
+                  { discard: true }
+                )
+              )
+              .pipe(
+                // One write that makes the driver throw must not end the fiber that everybody waits for.
+                Effect.catchDefect((defect) => Effect.fail(thrown(defect))),
+                Effect.as(groups)
+              )
       }
 
       const settle = (entries: ReadonlyArray<Entry>, groups: ReadonlyArray<Group>) =>
@@ -101,9 +112,12 @@ export class Journal extends Context.Service<Journal, {
 
       const commitAll = (entries: ReadonlyArray<Entry>): Effect.Effect<void> =>
         transaction(entries).pipe(
-          Effect.tapError((error) => isRejection(error) ? Effect.void : noteFailure(error)),
+          Effect.tapError((error) => (isRejection(error) ? Effect.void : noteFailure(error))),
           Effect.retry({ while: (error) => !isRejection(error) && !closing, schedule: backoff }),
-          Effect.matchEffect({ onFailure: (error) => refuse(entries, error), onSuccess: (groups) => settle(entries, groups) })
+          Effect.matchEffect({
+            onFailure: (error) => refuse(entries, error),
+            onSuccess: (groups) => settle(entries, groups)
+          })
         )
 
       const noteFailure = (error: SqlError.SqlError) =>
@@ -116,12 +130,13 @@ export class Journal extends Context.Service<Journal, {
           )
         })
 
-      const commitTaken = Effect.fnUntraced(function*(entries: ReadonlyArray<Entry>) {
+      const commitTaken = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
         // Whatever is ready to run now gets to hand over its writes too: that is what makes a group.
         yield* Effect.yieldNow
-        const more = entries.length < maxRows && Queue.sizeUnsafe(queue) > 0
-          ? yield* Queue.takeBetween(queue, 1, maxRows - entries.length)
-          : []
+        const more =
+          entries.length < maxRows && Queue.sizeUnsafe(queue) > 0
+            ? yield* Queue.takeBetween(queue, 1, maxRows - entries.length)
+            : []
         const all = more.length === 0 ? entries : [...entries, ...more]
         yield* commitAll(all)
         let count = 0
@@ -132,7 +147,7 @@ export class Journal extends Context.Service<Journal, {
       })
 
       yield* Effect.addFinalizer(() =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           // What was handed over before the end still goes to disk, unless storage has been refusing all along.
           while (health.failingSince === null && Queue.sizeUnsafe(queue) > 0) {
             yield* Effect.flatMap(Queue.takeBetween(queue, 1, maxRows), commitTaken)
@@ -144,7 +159,7 @@ export class Journal extends Context.Service<Journal, {
       yield* Effect.uninterruptibleMask((restore) =>
         Effect.forever(Effect.flatMap(restore(Queue.takeBetween(queue, 1, maxRows)), commitTaken))
       ).pipe(Effect.forkScoped)
-      yield* Effect.addFinalizer(() => Effect.sync(() => closing = true))
+      yield* Effect.addFinalizer(() => Effect.sync(() => (closing = true)))
 
       const submit = (writes: ReadonlyArray<Write>) =>
         Effect.callback<Receipt, JournalError>((resume) => {
@@ -187,7 +202,13 @@ interface Group {
   again: Group | null
 }
 
-const groupFor = (statement: BatchStatement): Group => ({ statement, rows: [], at: new Map(), returned: [], again: null })
+const groupFor = (statement: BatchStatement): Group => ({
+  statement,
+  rows: [],
+  at: new Map(),
+  returned: [],
+  again: null
+})
 
 /** Rows by statement, statements by rank; of rows with the same identity the last one counts. */
 const group = (entries: ReadonlyArray<Entry>): ReadonlyArray<Group> => {
@@ -195,7 +216,7 @@ const group = (entries: ReadonlyArray<Entry>): ReadonlyArray<Group> => {
   for (const entry of entries) {
     for (const { statement, row } of entry.writes) {
       let g = groups.get(statement)
-      if (g === undefined) groups.set(statement, g = groupFor(statement))
+      if (g === undefined) groups.set(statement, (g = groupFor(statement)))
       if (statement.identity === null) {
         g.rows.push(row)
         continue
@@ -207,8 +228,9 @@ const group = (entries: ReadonlyArray<Entry>): ReadonlyArray<Group> => {
       else g.rows[earlier] = row
     }
   }
-  const inOrder = groups.size < 2 ? [...groups.values()] : [...groups.values()].sort((a, b) => a.statement.rank - b.statement.rank)
-  return inOrder.flatMap((g) => g.again === null ? g : chain(g))
+  const inOrder =
+    groups.size < 2 ? [...groups.values()] : [...groups.values()].sort((a, b) => a.statement.rank - b.statement.rank)
+  return inOrder.flatMap((g) => (g.again === null ? g : chain(g)))
 }
 
 const chain = (first: Group): ReadonlyArray<Group> => {
@@ -241,7 +263,10 @@ const index = (groups: ReadonlyArray<Group>): Returned => {
 const take = (found: Returned, write: Write): Readonly<Record<string, unknown>> | undefined => {
   if (write.statement.returning === null || write.statement.identity === null) return undefined
   const identity = write.row[write.statement.identity]!
-  return found.get(write.statement)?.find(({ group }) => group.at.delete(identity))?.rows.get(identity)
+  return found
+    .get(write.statement)
+    ?.find(({ group }) => group.at.delete(identity))
+    ?.rows.get(identity)
 }
 
 /** 20–40 ms at first, doubling to a second, for as long as it takes: storage comes back, and nothing may be lost meanwhile. */
@@ -253,11 +278,14 @@ const backoff = Schedule.min([Schedule.exponential("40 millis", 2), Schedule.spa
 
 /** Only what says "these rows can never be stored" is final; a full disk, a lock, a lost server are not. */
 const isRejection = (error: SqlError.SqlError): boolean =>
-  error.reason._tag === "UniqueViolation" || error.reason._tag === "ConstraintError" ||
+  error.reason._tag === "UniqueViolation" ||
+  error.reason._tag === "ConstraintError" ||
   error.reason._tag === "SqlSyntaxError"
 
 const thrown = (cause: unknown): SqlError.SqlError =>
-  new SqlError.SqlError({ reason: new SqlError.ConstraintError({ cause, message: "the driver threw", operation: "commit" }) })
+  new SqlError.SqlError({
+    reason: new SqlError.ConstraintError({ cause, message: "the driver threw", operation: "commit" })
+  })
 
 const describe = (error: SqlError.SqlError): string => `${error.reason._tag}: ${error.message}`
 

@@ -11,7 +11,14 @@ import { sanitizeText } from "./StoredText.ts"
 
 /** `delivery O2`, and `preview`: its text still grows, the turn that owns it is running or was cut off. */
 export const OutboxState = Schema.Literals([
-  "preview", "pending", "sending", "sent", "ambiguous", "held", "dead", "superseded"
+  "preview",
+  "pending",
+  "sending",
+  "sent",
+  "ambiguous",
+  "held",
+  "dead",
+  "superseded"
 ])
 export type OutboxState = typeof OutboxState.Type
 
@@ -60,22 +67,41 @@ const put = BatchStatement.insert({
   name: "outbox.put",
   rank: 40,
   columns: [
-    ["key", "text"], ["link", "text"], ["queue", "text"], ["session_key", "text"], ["turn", "text"],
-    ["ordinal", "integer"], ["kind", "text"], ["payload", "text"], ["state", "text"], ["preview", "text"], ["at", "bigint"]
+    ["key", "text"],
+    ["link", "text"],
+    ["queue", "text"],
+    ["session_key", "text"],
+    ["turn", "text"],
+    ["ordinal", "integer"],
+    ["kind", "text"],
+    ["payload", "text"],
+    ["state", "text"],
+    ["preview", "text"],
+    ["at", "bigint"]
   ],
   identity: "key",
   returning: "key",
   into: "outbox",
   values: [
     ...BatchStatement.asGiven(
-      "key", "link", "queue", "session_key", "turn", "ordinal", "kind", "payload", "state", "preview"
+      "key",
+      "link",
+      "queue",
+      "session_key",
+      "turn",
+      "ordinal",
+      "kind",
+      "payload",
+      "state",
+      "preview"
     ),
     ["created_at", "r.at"],
     ["updated_at", "r.at"]
   ],
   // A row that exists is left alone, unless it is a preview: then the text that now ends it takes its place, and what is
   // known to be on the screen is kept and returned.
-  onConflict: "ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, state = excluded.state, " +
+  onConflict:
+    "ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, state = excluded.state, " +
     "preview = COALESCE(outbox.preview, excluded.preview), updated_at = excluded.updated_at " +
     "WHERE outbox.state = 'preview' RETURNING key, seq, preview, created_at"
 })
@@ -84,12 +110,21 @@ const progress = BatchStatement.update({
   name: "outbox.progress",
   rank: 50,
   columns: [
-    ["key", "text"], ["state", "text"], ["attempts", "integer"], ["not_before", "bigint"], ["payload", "text"],
-    ["preview", "text"], ["message_ids", "text"], ["error", "text"], ["error_kind", "text"], ["at", "bigint"]
+    ["key", "text"],
+    ["state", "text"],
+    ["attempts", "integer"],
+    ["not_before", "bigint"],
+    ["payload", "text"],
+    ["preview", "text"],
+    ["message_ids", "text"],
+    ["error", "text"],
+    ["error_kind", "text"],
+    ["at", "bigint"]
   ],
   identity: "key",
   table: "outbox",
-  set: "state = r.state, attempts = r.attempts, not_before = r.not_before, " +
+  set:
+    "state = r.state, attempts = r.attempts, not_before = r.not_before, " +
     "payload = COALESCE(r.payload, outbox.payload), preview = COALESCE(r.preview, outbox.preview), " +
     "message_ids = COALESCE(r.message_ids, outbox.message_ids), error = r.error, error_kind = r.error_kind, " +
     "updated_at = r.at",
@@ -100,7 +135,10 @@ const progress = BatchStatement.update({
 const previewPut = BatchStatement.update({
   name: "outbox.preview",
   rank: 45,
-  columns: [["key", "text"], ["preview", "text"]],
+  columns: [
+    ["key", "text"],
+    ["preview", "text"]
+  ],
   identity: "key",
   table: "outbox",
   set: "preview = r.preview",
@@ -112,13 +150,19 @@ const endTurn = BatchStatement.update({
   name: "outbox.endTurn",
   rank: 60,
   columns: [
-    ["turn", "text"], ["link", "text"], ["queue", "text"], ["ordinal", "integer"], ["state", "text"], ["at", "bigint"]
+    ["turn", "text"],
+    ["link", "text"],
+    ["queue", "text"],
+    ["ordinal", "integer"],
+    ["state", "text"],
+    ["at", "bigint"]
   ],
   identity: "turn",
   table: "outbox",
   set: "state = r.state, updated_at = r.at",
   // Found through the open rows of the send queue: they are few, and need no index over all turns.
-  where: "outbox.link = r.link AND outbox.queue = r.queue AND outbox.turn = r.turn AND outbox.ordinal > r.ordinal " +
+  where:
+    "outbox.link = r.link AND outbox.queue = r.queue AND outbox.turn = r.turn AND outbox.ordinal > r.ordinal " +
     "AND outbox.kind = 'final' AND outbox.state IN ('preview', 'pending', 'sending', 'ambiguous') " +
     "AND outbox.state IN ('pending', 'preview')"
 })
@@ -127,8 +171,17 @@ const endTurn = BatchStatement.update({
 export const stored = (row: OutboxRow): Write => ({
   statement: put,
   row: [
-    row.key, row.link, row.queue, row.sessionKey, row.turn, row.ordinal, row.kind, JSON.stringify(row.payload), row.state,
-    row.preview === null ? null : JSON.stringify(row.preview), row.createdAt
+    row.key,
+    sanitizeText(row.link),
+    sanitizeText(row.queue),
+    row.sessionKey === null ? null : sanitizeText(row.sessionKey),
+    row.turn === null ? null : sanitizeText(row.turn),
+    row.ordinal,
+    row.kind,
+    JSON.stringify(row.payload),
+    row.state,
+    row.preview === null ? null : JSON.stringify(row.preview),
+    row.createdAt
   ]
 })
 
@@ -144,10 +197,16 @@ export interface Progress {
 export const progressed = ({ row, messageIds, error, errorKind, at }: Progress): Write => ({
   statement: progress,
   row: [
-    row.key, row.state, row.attempts, row.notBefore, row.payload.marked ? JSON.stringify(row.payload) : null,
+    row.key,
+    row.state,
+    row.attempts,
+    row.notBefore,
+    row.payload.marked ? JSON.stringify(row.payload) : null,
     row.preview === null ? null : JSON.stringify(row.preview),
     messageIds === undefined ? null : JSON.stringify(messageIds),
-    error == null ? null : sanitizeText(error), errorKind ?? null, at
+    error == null ? null : sanitizeText(error),
+    errorKind ?? null,
+    at
   ]
 })
 
@@ -194,27 +253,34 @@ const columns =
 // The list of the partial index, letter for letter: SQLite uses it for no other (and a preview is not ours to send).
 const open = "state IN ('preview', 'pending', 'sending', 'ambiguous') AND state <> 'preview'"
 
-export class Outbox extends Context.Service<Outbox, {
-  /** Open rows of a link in order, from `after` on. Rows that no longer decode are marked dead and logged. */
-  readonly openOf: (link: string, after: number, limit: number) => Effect.Effect<ReadonlyArray<OutboxRow>, SqlError.SqlError>
-  /** The same for one send queue. */
-  readonly openOfQueue: (
-    link: string,
-    queue: string,
-    after: number,
-    limit: number
-  ) => Effect.Effect<ReadonlyArray<OutboxRow>, SqlError.SqlError>
-  readonly find: (key: string) => Effect.Effect<OutboxRow | null, SqlError.SqlError>
-  /** Deletes ended rows last touched before `before`. */
-  readonly prune: (before: number, limit: number) => Effect.Effect<number, SqlError.SqlError>
-  /** Rows by state, as far as they are not well ended: open, held, dead. */
-  readonly counts: Effect.Effect<Readonly<Record<string, number>>, SqlError.SqlError>
-}>()("Storage/Outbox") {
+export class Outbox extends Context.Service<
+  Outbox,
+  {
+    /** Open rows of a link in order, from `after` on. Rows that no longer decode are marked dead and logged. */
+    readonly openOf: (
+      link: string,
+      after: number,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<OutboxRow>, SqlError.SqlError>
+    /** The same for one send queue. */
+    readonly openOfQueue: (
+      link: string,
+      queue: string,
+      after: number,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<OutboxRow>, SqlError.SqlError>
+    readonly find: (key: string) => Effect.Effect<OutboxRow | null, SqlError.SqlError>
+    /** Deletes ended rows last touched before `before`. */
+    readonly prune: (before: number, limit: number) => Effect.Effect<number, SqlError.SqlError>
+    /** Rows by state, as far as they are not well ended: open, held, dead. */
+    readonly counts: Effect.Effect<Readonly<Record<string, number>>, SqlError.SqlError>
+  }
+>()("Storage/Outbox") {
   static readonly layer = Layer.effect(
     Outbox,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
-      const text = (sqlite: string, pg: string) => database.dialect === "sqlite" ? sqlite : pg
+      const text = (sqlite: string, pg: string) => (database.dialect === "sqlite" ? sqlite : pg)
 
       const decode = (raw: Readonly<Record<string, unknown>>) =>
         decodeRow(raw).pipe(
@@ -235,14 +301,19 @@ export class Outbox extends Context.Service<Outbox, {
             createdAt: row.created_at
           })),
           Effect.catch((error) =>
-            Effect.logError("an outbox row no longer decodes and was set aside", { key: raw.key, error: error.message }).pipe(
-              Effect.andThen(database.execute(
-                text(
-                  "UPDATE outbox SET state = 'dead', error = 'does not decode' WHERE key = ?",
-                  "UPDATE outbox SET state = 'dead', error = 'does not decode' WHERE key = $1"
-                ),
-                [raw.key]
-              )),
+            Effect.logError("an outbox row no longer decodes and was set aside", {
+              key: raw.key,
+              error: error.message
+            }).pipe(
+              Effect.andThen(
+                database.execute(
+                  text(
+                    "UPDATE outbox SET state = 'dead', error = 'does not decode' WHERE key = ?",
+                    "UPDATE outbox SET state = 'dead', error = 'does not decode' WHERE key = $1"
+                  ),
+                  [raw.key]
+                )
+              ),
               Effect.as(null)
             )
           )
@@ -281,9 +352,8 @@ export class Outbox extends Context.Service<Outbox, {
         find: (key) =>
           Effect.map(Effect.flatMap(database.execute(selectKey, [key]), decodeAll), (rows) => rows[0] ?? null),
         prune: (before, limit) => Effect.map(database.execute(pruneText, [before, limit]), (rows) => rows.length),
-        counts: Effect.map(
-          database.execute(countText, []),
-          (rows) => Object.fromEntries(rows.map((row) => [String(row.state), Number(row.n)]))
+        counts: Effect.map(database.execute(countText, []), (rows) =>
+          Object.fromEntries(rows.map((row) => [String(row.state), Number(row.n)]))
         )
       }
     })

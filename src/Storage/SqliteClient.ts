@@ -71,7 +71,7 @@ const claimFile = (filename: string): string | undefined => {
     return undefined
   } catch (cause) {
     // a foreign owner or a file system without modes: the data is usable, its privacy is the operator's to judge
-    return `cannot restrict ${filename} to its owner (mode 0600): ${cause instanceof Error ? cause.message : cause}`
+    return `cannot restrict ${filename} to its owner (mode 0600): ${cause instanceof Error ? cause.message : "no reason given"}`
   }
 }
 

@@ -28,19 +28,32 @@ const routePut = BatchStatement.insert({
   name: "routes.put",
   rank: 30,
   columns: [
-    ["session_key", "text"], ["session_id", "text"], ["at", "bigint"], ["origin", "text"], ["display_name", "text"],
-    ["platform", "text"], ["chat_type", "text"], ["chat_id", "text"]
+    ["session_key", "text"],
+    ["session_id", "text"],
+    ["at", "bigint"],
+    ["origin", "text"],
+    ["display_name", "text"],
+    ["platform", "text"],
+    ["chat_type", "text"],
+    ["chat_id", "text"]
   ],
   identity: "session_key",
   into: "session_routes",
   values: [
     ...BatchStatement.asGiven(
-      "session_key", "session_id", "origin", "display_name", "platform", "chat_type", "chat_id"
+      "session_key",
+      "session_id",
+      "origin",
+      "display_name",
+      "platform",
+      "chat_type",
+      "chat_id"
     ),
     ["created_at", "r.at"],
     ["updated_at", "r.at"]
   ],
-  onConflict: "ON CONFLICT (session_key) DO UPDATE SET session_id = excluded.session_id, created_at = CASE WHEN " +
+  onConflict:
+    "ON CONFLICT (session_key) DO UPDATE SET session_id = excluded.session_id, created_at = CASE WHEN " +
     "session_routes.session_id = excluded.session_id THEN session_routes.created_at ELSE excluded.created_at END, " +
     "updated_at = excluded.updated_at"
 })
@@ -48,7 +61,10 @@ const routePut = BatchStatement.insert({
 const routeTouch = BatchStatement.update({
   name: "routes.touch",
   rank: 31,
-  columns: [["session_key", "text"], ["at", "bigint"]],
+  columns: [
+    ["session_key", "text"],
+    ["at", "bigint"]
+  ],
   identity: "session_key",
   table: "session_routes",
   set: "updated_at = r.at",
@@ -59,14 +75,30 @@ const sessionPut = BatchStatement.insert({
   name: "sessions.put",
   rank: 29,
   columns: [
-    ["id", "text"], ["session_key", "text"], ["platform", "text"], ["user_id", "text"], ["chat_id", "text"],
-    ["chat_type", "text"], ["thread_id", "text"], ["display_name", "text"], ["origin", "text"], ["at", "bigint"]
+    ["id", "text"],
+    ["session_key", "text"],
+    ["platform", "text"],
+    ["user_id", "text"],
+    ["chat_id", "text"],
+    ["chat_type", "text"],
+    ["thread_id", "text"],
+    ["display_name", "text"],
+    ["origin", "text"],
+    ["at", "bigint"]
   ],
   identity: "id",
   into: "sessions",
   values: [
     ...BatchStatement.asGiven(
-      "id", "session_key", "platform", "user_id", "chat_id", "chat_type", "thread_id", "display_name", "origin"
+      "id",
+      "session_key",
+      "platform",
+      "user_id",
+      "chat_id",
+      "chat_type",
+      "thread_id",
+      "display_name",
+      "origin"
     ),
     ["started_at", "r.at"],
     ["last_activity_at", "r.at"]
@@ -77,7 +109,11 @@ const sessionPut = BatchStatement.insert({
 const sessionEnd = BatchStatement.update({
   name: "sessions.end",
   rank: 32,
-  columns: [["id", "text"], ["reason", "text"], ["at", "bigint"]],
+  columns: [
+    ["id", "text"],
+    ["reason", "text"],
+    ["at", "bigint"]
+  ],
   identity: "id",
   table: "sessions",
   set: "ended_at = r.at, end_reason = r.reason",
@@ -88,15 +124,31 @@ const messagePut = BatchStatement.insert({
   name: "messages.put",
   rank: 33,
   columns: [
-    ["session_id", "text"], ["turn", "text"], ["ordinal", "integer"], ["role", "text"], ["content", "text"],
-    ["timestamp", "bigint"], ["platform_message_id", "text"], ["unanswered", "integer"]
+    ["session_id", "text"],
+    ["turn", "text"],
+    ["ordinal", "integer"],
+    ["role", "text"],
+    ["content", "text"],
+    ["timestamp", "bigint"],
+    ["platform_message_id", "text"],
+    ["unanswered", "integer"]
   ],
   into: "messages",
   values: BatchStatement.asGiven(
-    "session_id", "turn", "ordinal", "role", "content", "timestamp", "platform_message_id", "unanswered"
+    "session_id",
+    "turn",
+    "ordinal",
+    "role",
+    "content",
+    "timestamp",
+    "platform_message_id",
+    "unanswered"
   ),
   onConflict: "ON CONFLICT DO NOTHING"
 })
+
+/** Names and ids come from outside as well, and one that the database refuses would cost its whole transaction. */
+const clean = (text: string | null): string | null => (text === null ? null : sanitizeText(text))
 
 /** The first turn of a conversation stores its session and its route together (`session B2`). */
 export const opened = (route: Route, source: Source): ReadonlyArray<Write> => {
@@ -105,15 +157,29 @@ export const opened = (route: Route, source: Source): ReadonlyArray<Write> => {
     {
       statement: sessionPut,
       row: [
-        route.sessionId, route.sessionKey, source.platform, source.userId, source.chatId, source.chatType, source.threadId,
-        source.chatName, origin, route.createdAt
+        route.sessionId,
+        clean(route.sessionKey),
+        clean(source.platform),
+        clean(source.userId),
+        clean(source.chatId),
+        clean(source.chatType),
+        clean(source.threadId),
+        clean(source.chatName),
+        origin,
+        route.createdAt
       ]
     },
     {
       statement: routePut,
       row: [
-        route.sessionKey, route.sessionId, route.createdAt, origin, source.chatName, source.platform, source.chatType,
-        source.chatId
+        clean(route.sessionKey),
+        route.sessionId,
+        route.createdAt,
+        origin,
+        clean(source.chatName),
+        clean(source.platform),
+        clean(source.chatType),
+        clean(source.chatId)
       ]
     }
   ]
@@ -140,8 +206,14 @@ export const said = (message: {
 }): Write => ({
   statement: messagePut,
   row: [
-    message.sessionId, message.turn, message.ordinal, message.role, sanitizeText(message.content), message.timestamp,
-    message.platformMessageId, message.unanswered ? 1 : 0
+    message.sessionId,
+    message.turn,
+    message.ordinal,
+    message.role,
+    sanitizeText(message.content),
+    message.timestamp,
+    clean(message.platformMessageId),
+    message.unanswered ? 1 : 0
   ]
 })
 
@@ -152,17 +224,23 @@ const StoredRow = Schema.Struct({
 })
 const decodeMessages = Schema.decodeUnknownEffect(Schema.Array(StoredRow))
 
-export class Transcript extends Context.Service<Transcript, {
-  readonly route: (sessionKey: string) => Effect.Effect<Route | null, SqlError.SqlError>
-  /** The newest `limit` live messages of a conversation, oldest first. */
-  readonly history: (sessionId: string, limit: number) => Effect.Effect<ReadonlyArray<StoredMessage>, SqlError.SqlError>
-  readonly counts: Effect.Effect<{ readonly sessions: number; readonly messages: number }, SqlError.SqlError>
-}>()("Storage/Transcript") {
+export class Transcript extends Context.Service<
+  Transcript,
+  {
+    readonly route: (sessionKey: string) => Effect.Effect<Route | null, SqlError.SqlError>
+    /** The newest `limit` live messages of a conversation, oldest first. */
+    readonly history: (
+      sessionId: string,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<StoredMessage>, SqlError.SqlError>
+    readonly counts: Effect.Effect<{ readonly sessions: number; readonly messages: number }, SqlError.SqlError>
+  }
+>()("Storage/Transcript") {
   static readonly layer = Layer.effect(
     Transcript,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const database = yield* Database
-      const text = (sqlite: string, pg: string) => database.dialect === "sqlite" ? sqlite : pg
+      const text = (sqlite: string, pg: string) => (database.dialect === "sqlite" ? sqlite : pg)
       const selectRoute = text(
         "SELECT session_id, created_at FROM session_routes WHERE session_key = ?",
         "SELECT session_id, created_at FROM session_routes WHERE session_key = $1"
@@ -177,7 +255,8 @@ export class Transcript extends Context.Service<Transcript, {
           Effect.map(database.execute(selectRoute, [sessionKey]), ([row]) =>
             row === undefined
               ? null
-              : { sessionKey, sessionId: String(row.session_id), createdAt: Number(row.created_at) }),
+              : { sessionKey, sessionId: String(row.session_id), createdAt: Number(row.created_at) }
+          ),
         history: (sessionId, limit) =>
           database.execute(selectHistory, [sessionId, limit]).pipe(
             Effect.flatMap((rows) => Effect.orDie(decodeMessages(rows))),

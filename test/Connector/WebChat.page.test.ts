@@ -62,7 +62,7 @@ const transcript = (page: Page): Promise<ReadonlyArray<string>> =>
       rows.map(
         (row) =>
           `${row.classList.contains("mine") ? "you" : "agent"}: ${row.querySelector(".bubble")?.textContent?.trim().replaceAll(String.fromCharCode(10), "|")}` +
-          `${row.classList.contains("mine") ? ` [${row.querySelector(".state .word")?.textContent}]` : ""}`
+          (row.classList.contains("mine") ? ` [${row.querySelector(".state .word")?.textContent}]` : "")
       )
     )
 

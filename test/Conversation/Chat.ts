@@ -58,10 +58,14 @@ export class Chat {
       Layer.provideMerge(Conversation.layer),
       Layer.provideMerge(TurnRunner.layer),
       Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
-      Layer.provideMerge(Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer)),
+      Layer.provideMerge(
+        Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer)
+      ),
       Layer.provide(Layer.succeedContext(database)),
       Layer.provide(options.agent ?? Echo.layer),
-      Layer.provide(Settings.layerFrom({ TEST_ALLOW_ALL_USERS: "true", "display.busy_ack_enabled": false, ...options.settings })),
+      Layer.provide(
+        Settings.layerFrom({ TEST_ALLOW_ALL_USERS: "true", "display.busy_ack_enabled": false, ...options.settings })
+      ),
       Layer.orDie
     )
   }
@@ -71,7 +75,7 @@ export class Chat {
   }
 
   readonly start = Effect.suspend(() =>
-    Effect.gen({ self: this }, function*() {
+    Effect.gen({ self: this }, function* () {
       const scope = yield* Scope.make()
       const services = yield* Layer.build(Layer.fresh(this.process)).pipe(Effect.provideService(Scope.Scope, scope))
       this.life = { scope, services }
@@ -83,13 +87,14 @@ export class Chat {
     Effect.andThen(
       this.get(SendQueues).serve(this.platform.outlet()).pipe(Effect.provideService(Scope.Scope, this.life!.scope)),
       quiet
-    ))
+    )
+  )
 
   private readonly close = Effect.suspend(() => {
     const life = this.life
     this.life = null
     if (life === null) return Effect.void
-    return Effect.gen(function*() {
+    return Effect.gen(function* () {
       const closing = yield* Effect.forkChild(Scope.close(life.scope, Exit.void))
       yield* until(() => closing.pollUnsafe() !== undefined, "15 seconds")
       yield* Fiber.join(closing)
@@ -98,35 +103,47 @@ export class Chat {
 
   /** An ordered end: turns that still run are stopped for the shutdown. */
   readonly end = Effect.suspend(() =>
-    Effect.gen({ self: this }, function*() {
+    Effect.gen({ self: this }, function* () {
       if (this.life === null) return
       const stopping = yield* Effect.forkChild(this.get(Lanes).stopAll)
       yield* until(() => stopping.pollUnsafe() !== undefined, "15 seconds")
       yield* this.close
-    }))
+    })
+  )
 
   readonly restart = Effect.suspend(() => Effect.andThen(this.end, Effect.andThen(this.start, quiet)))
 
   /** The process is gone from one moment to the next: nothing reaches the disk any more. */
   readonly kill = Effect.suspend(() => {
     this.faults.refuse = unreachable()
-    return Effect.andThen(this.close, Effect.sync(() => {
-      this.faults.refuse = null
-    }))
+    return Effect.andThen(
+      this.close,
+      Effect.sync(() => {
+        this.faults.refuse = null
+      })
+    )
   })
 
   /** Gives a message to the intake, without letting anything else happen yet. */
   readonly hand = (text: string, said: Said = {}): Effect.Effect<IntakeOutcome> =>
     Effect.suspend(() => {
       const { bufferId, chat = "1", chatType = "dm", messageId = `p${++this.count}`, type, user = "u" } = said
-      const event = MessageEvent.text(Source.make({ platform: "test", chatId: chat, chatType, userId: user }), text, messageId)
+      const event = MessageEvent.text(
+        Source.make({ platform: "test", chatId: chat, chatType, userId: user }),
+        text,
+        messageId
+      )
       return Effect.map(
-        Effect.orDie(this.get(Intake).take([{
-          event: type === undefined ? event : { ...event, type },
-          provenance: Source.untrusted,
-          link: "test:",
-          bufferId: bufferId ?? null
-        }])),
+        Effect.orDie(
+          this.get(Intake).take([
+            {
+              event: type === undefined ? event : { ...event, type },
+              provenance: Source.untrusted,
+              link: "test:",
+              bufferId: bufferId ?? null
+            }
+          ])
+        ),
         ([outcome]) => outcome!
       )
     })
@@ -140,18 +157,23 @@ export class Chat {
 
   readonly query = (sql: string): Effect.Effect<ReadonlyArray<Readonly<Record<string, unknown>>>> =>
     Effect.andThen(
-      Effect.suspend(() => this.life === null ? Effect.void : this.get(Journal).flush),
+      Effect.suspend(() => (this.life === null ? Effect.void : this.get(Journal).flush)),
       Effect.map(Effect.orDie(this.database.execute(sql, [])), (rows) => rows.map((row) => ({ ...row })))
     )
 
   /** `text: state` of every Inbox row, in order. */
   readonly inbox = Effect.suspend(() =>
     Effect.map(this.query("SELECT event, state FROM inbox ORDER BY id"), (rows) =>
-      rows.map(({ event, state }) => `${JSON.parse(String(event)).text}: ${state}`)))
+      rows.map(({ event, state }) => `${JSON.parse(String(event)).text}: ${state}`)
+    )
+  )
 
   /** `role: content` of every message of the transcripts, in order. */
   readonly transcript = Effect.suspend(() =>
-    Effect.map(this.query("SELECT role, content FROM messages ORDER BY id"), (rows) => rows.map(({ content, role }) => `${role}: ${content}`)))
+    Effect.map(this.query("SELECT role, content FROM messages ORDER BY id"), (rows) =>
+      rows.map(({ content, role }) => `${role}: ${content}`)
+    )
+  )
 }
 
 export interface ChatOptions {
@@ -160,7 +182,9 @@ export interface ChatOptions {
   readonly agent?: Layer.Layer<Agent>
 }
 
-export const make = Effect.fnUntraced(function*(options: ChatOptions = {}): Effect.fn.Return<Chat, never, Scope.Scope> {
+export const make = Effect.fnUntraced(function* (
+  options: ChatOptions = {}
+): Effect.fn.Return<Chat, never, Scope.Scope> {
   const faults = new Faults()
   const database = yield* Layer.build(faultyDatabase(faults))
   const chat = new Chat(database, options, faults)

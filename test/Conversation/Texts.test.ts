@@ -14,16 +14,21 @@ describe("Texts", () => {
     assert.notInclude(Texts.approval("x".repeat(200), null), "...")
   })
 
-  it.prop("a command cannot close the block it is shown in", [Schema.String, Schema.Literals(["```", "````", "`````\n", "~~~", "\n```\nrm"])], ([a, b]) => {
-    const shown = Texts.approval(`${a}${b}${a}`, null)
-    const fence = fences(shown)[0] ?? ""
-    const body = shown.slice(shown.indexOf(fence) + fence.length, shown.lastIndexOf(fence))
-    assert.notInclude(body, fence)
-  })
+  it.prop(
+    "a command cannot close the block it is shown in",
+    [Schema.String, Schema.Literals(["```", "````", "`````\n", "~~~", "\n```\nrm"])],
+    ([a, b]) => {
+      const shown = Texts.approval(`${a}${b}${a}`, null)
+      const fence = fences(shown)[0] ?? ""
+      const body = shown.slice(shown.indexOf(fence) + fence.length, shown.lastIndexOf(fence))
+      assert.notInclude(body, fence)
+    }
+  )
 
   it("an approval names its four replies and the agent's reason", () => {
     const shown = Texts.approval("ls", "wants to look")
-    for (const part of ["/approve", "/approve session", "/approve always", "/deny", "wants to look"]) assert.include(shown, part)
+    for (const part of ["/approve", "/approve session", "/approve always", "/deny", "wants to look"])
+      assert.include(shown, part)
   })
 
   it("a question numbers its choices; without any it is just asked", () => {
@@ -33,7 +38,7 @@ describe("Texts", () => {
 
   it("a tool's line is one line of bounded length", () => {
     assert.strictEqual(Texts.toolLine("search", null), "⚙️ search...")
-    assert.strictEqual(Texts.toolLine("search", "two\n\nwords"), "⚙️ search: \"two words\"")
+    assert.strictEqual(Texts.toolLine("search", "two\n\nwords"), '⚙️ search: "two words"')
     assert.strictEqual(Texts.toolLine("t", "x".repeat(41)), `⚙️ t: "${"x".repeat(37)}..."`)
     assert.isTrue(Texts.toolLine("t", "😀".repeat(50)).isWellFormed())
   })
@@ -48,6 +53,7 @@ describe("Texts", () => {
   })
 
   it("no notice is blank, and each begins with its sign", () => {
-    for (const text of [...Object.values(Texts.notices), ...Object.values(Texts.failures)]) assert.match(text, /^(⚡|⏳|⏩|⚠️|⏱️) \S/)
+    for (const text of [...Object.values(Texts.notices), ...Object.values(Texts.failures)])
+      assert.match(text, /^(⚡|⏳|⏩|⚠️|⏱️) \S/)
   })
 })

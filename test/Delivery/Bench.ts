@@ -34,7 +34,10 @@ export const target = (chatId = "1") => ({ platform: "test", chatId, chatType: "
 
 let causes = 0
 /** Rows of one reply, under a cause of their own unless one is given. */
-export const reply = (text: string, more: Partial<Reply.ReplyOptions> & { readonly chat?: string } = {}): ReadonlyArray<OutboxRow> =>
+export const reply = (
+  text: string,
+  more: Partial<Reply.ReplyOptions> & { readonly chat?: string } = {}
+): ReadonlyArray<OutboxRow> =>
   Reply.rows({
     installation: "test",
     cause: `turn:${++causes}`,
@@ -50,10 +53,12 @@ export const reply = (text: string, more: Partial<Reply.ReplyOptions> & { readon
     ...more
   })
 
-export const make = Effect.fnUntraced(function*(options: {
-  readonly capabilities?: Capabilities
-  readonly settings?: Readonly<Record<string, unknown>>
-} = {}): Effect.fn.Return<Bench, never, Scope.Scope> {
+export const make = Effect.fnUntraced(function* (
+  options: {
+    readonly capabilities?: Capabilities
+    readonly settings?: Readonly<Record<string, unknown>>
+  } = {}
+): Effect.fn.Return<Bench, never, Scope.Scope> {
   const faults = new Faults()
   const platform = new ScriptedOutlet(options.capabilities ?? keyed)
   const database = yield* Layer.build(faultyDatabase(faults))
@@ -64,13 +69,13 @@ export const make = Effect.fnUntraced(function*(options: {
     Layer.orDie
   )
   let life: { readonly scope: Scope.Closeable; link: Scope.Closeable; readonly services: Services } | null = null
-  const connect = Effect.gen(function*() {
+  const connect = Effect.gen(function* () {
     const link = yield* Scope.make()
     const queues = Context.get(life!.services, SendQueues)
     life!.link = link
     yield* queues.serve(platform.outlet()).pipe(Effect.provideService(Scope.Scope, link))
   })
-  const start = Effect.gen(function*() {
+  const start = Effect.gen(function* () {
     const scope = yield* Scope.make()
     const services = yield* Layer.build(Layer.fresh(process)).pipe(Effect.provideService(Scope.Scope, scope))
     life = { scope, link: scope, services }
@@ -80,7 +85,9 @@ export const make = Effect.fnUntraced(function*(options: {
   const end = Effect.suspend(() => {
     const old = life
     life = null
-    return old === null ? Effect.void : Effect.andThen(Scope.close(old.link, Exit.void), Scope.close(old.scope, Exit.void))
+    return old === null
+      ? Effect.void
+      : Effect.andThen(Scope.close(old.link, Exit.void), Scope.close(old.scope, Exit.void))
   })
   yield* start
   yield* Effect.addFinalizer(() => end)
@@ -95,7 +102,7 @@ export const make = Effect.fnUntraced(function*(options: {
     restart: Effect.andThen(end, start),
     end,
     reconnect: Effect.suspend(() => Effect.andThen(Scope.close(life!.link, Exit.void), connect)),
-    owe: Effect.fnUntraced(function*(rows) {
+    owe: Effect.fnUntraced(function* (rows) {
       const receipt = yield* Effect.orDie(Context.get(services(), Journal).commit(rows.map(stored)))
       const fresh = rows.map((row, i) => ({ ...row, seq: Number(receipt[i]?.["seq"]) }))
       Context.get(services(), SendQueues).offer(fresh)

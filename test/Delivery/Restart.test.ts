@@ -7,21 +7,22 @@ import { make, reply } from "./Bench.ts"
 
 describe("SendQueues over a restart", () => {
   it.effect("a row that was on its way goes out again under the same key, and is shown once", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const bench = yield* make({ capabilities: keyed })
-      bench.platform.script = (_, n) => n === 0 ? "shown, then silence" : "ok"
+      bench.platform.script = (_, n) => (n === 0 ? "shown, then silence" : "ok")
       yield* bench.owe([...reply("answer"), ...reply("next")])
       yield* bench.restart
       yield* quiet
       assert.deepStrictEqual(bench.platform.texts(), ["answer", "next"])
       assert.strictEqual(bench.platform.sent[0]!.key, bench.platform.sent[1]!.key)
       assert.deepStrictEqual(Object.values(yield* bench.states), ["sent", "sent"])
-    }))
+    })
+  )
 
   it.effect("where no key is taken it is marked, before anything newer leaves, and only once", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const bench = yield* make({ capabilities: marking })
-      bench.platform.script = (_, n) => n <= 1 ? "shown, then silence" : "ok"
+      bench.platform.script = (_, n) => (n <= 1 ? "shown, then silence" : "ok")
       yield* bench.owe([...reply("answer"), ...reply("next")])
       yield* bench.restart
       yield* quiet
@@ -30,22 +31,24 @@ describe("SendQueues over a restart", () => {
       yield* quiet
       assert.deepStrictEqual(bench.platform.texts(), ["answer", `${repeatMark}answer`, "next"])
       assert.deepStrictEqual(Object.values(yield* bench.states), ["dead", "sent"])
-    }))
+    })
+  )
 
   it.effect("with delivery.ambiguous: hold it is held, and the next one leaves", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const bench = yield* make({ capabilities: marking, settings: { "delivery.ambiguous": "hold" } })
-      bench.platform.script = (_, n) => n === 0 ? "shown, then silence" : "ok"
+      bench.platform.script = (_, n) => (n === 0 ? "shown, then silence" : "ok")
       yield* bench.owe([...reply("answer"), ...reply("next")])
       yield* bench.restart
       yield* pass("1 minute", "5 seconds")
       assert.deepStrictEqual(bench.platform.texts(), ["answer", "next"])
       assert.deepStrictEqual(Object.values(yield* bench.states), ["held", "sent"])
-    }))
+    })
+  )
 
   for (const capabilities of [keyed, marking]) {
     it.effect(`a row that never left goes out plainly (${capabilities.settle})`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const bench = yield* make({ capabilities })
         bench.platform.down()
         yield* bench.owe(reply("answer"))
@@ -53,20 +56,22 @@ describe("SendQueues over a restart", () => {
         bench.platform.again()
         yield* quiet
         assert.deepStrictEqual(bench.platform.texts(), ["answer"])
-      }))
+      })
+    )
 
     it.effect(`a confirmed row is never sent again, whatever restarts (${capabilities.settle})`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const bench = yield* make({ capabilities })
         yield* bench.owe([...reply("answer"), ...reply("more")])
         yield* bench.restart
         yield* bench.reconnect
         yield* pass("1 minute", "1 second")
         assert.lengthOf(bench.platform.sent, 2)
-      }))
+      })
+    )
 
     it.effect(`a confirmation that is not on disk yet protects its row from the sweep (${capabilities.settle})`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const bench = yield* make({ capabilities })
         const answer = Latch.makeUnsafe(false)
         bench.platform.script = () => answer
@@ -81,10 +86,11 @@ describe("SendQueues over a restart", () => {
         yield* pass("1 minute", "1 second")
         assert.lengthOf(bench.platform.sent, 1)
         assert.deepStrictEqual(Object.values(yield* bench.states), ["sent"])
-      }))
+      })
+    )
 
     it.effect(`and from an adapter that connects anew (${capabilities.settle})`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const bench = yield* make({ capabilities })
         const answer = Latch.makeUnsafe(false)
         bench.platform.script = () => answer
@@ -98,11 +104,12 @@ describe("SendQueues over a restart", () => {
         yield* pass("1 minute", "1 second")
         yield* Fiber.join(reconnecting)
         assert.lengthOf(bench.platform.sent, 1)
-      }))
+      })
+    )
   }
 
   it.effect("a confirmation that was lost with the process is settled by the key", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const bench = yield* make({ capabilities: keyed })
       yield* bench.owe(reply("answer"))
       yield* bench.states
@@ -111,10 +118,11 @@ describe("SendQueues over a restart", () => {
       yield* quiet
       assert.deepStrictEqual(bench.platform.texts(), ["answer"])
       assert.deepStrictEqual(Object.values(yield* bench.states), ["sent"])
-    }))
+    })
+  )
 
   it.effect("what is committed and offered while older rows are still being read does not overtake them", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const bench = yield* make()
       bench.platform.down()
       yield* bench.owe([...reply("one"), ...reply("two")])
@@ -127,10 +135,11 @@ describe("SendQueues over a restart", () => {
       bench.faults.readers.openUnsafe()
       yield* quiet
       assert.deepStrictEqual(bench.platform.texts(), ["one", "two", "three"])
-    }))
+    })
+  )
 
   it.effect("rows taken off the table by hand while they wait are not sent", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       for (const state of ["dead", "superseded", "held"]) {
         const bench = yield* make()
         bench.platform.script = () => ({ error: "rate_limited", retryAfter: 600 })
@@ -141,10 +150,11 @@ describe("SendQueues over a restart", () => {
         assert.lengthOf(bench.platform.sent, 1)
         assert.deepStrictEqual(Object.values(yield* bench.states), [state])
       }
-    }))
+    })
+  )
 
   it.effect("more rows than fit in memory keep their order when some are offered during a slow look at the table", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const bench = yield* make()
       bench.platform.down()
       const texts = Array.from({ length: 100 }, (_, i) => `row ${i}`)
@@ -160,5 +170,6 @@ describe("SendQueues over a restart", () => {
       yield* bench.owe(texts.slice(80).flatMap((text) => reply(text)))
       yield* pass("20 seconds", "1 second")
       assert.deepStrictEqual(bench.platform.texts(), texts)
-    }))
+    })
+  )
 })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { classify, reach } from "../../src/Delivery/SendErrorClass.ts"
+import { classify, reach, retryAfter } from "../../src/Delivery/SendErrorClass.ts"
 import { SendErrorKind } from "../../src/Message/SendError.ts"
 import { vectors } from "../support/Vectors.ts"
 
@@ -39,6 +39,38 @@ describe("SendErrorClass", () => {
     assert.strictEqual(reach("chat not found; thread not found"), "message")
     assert.strictEqual(reach("forbidden: chat not found"), null)
     assert.strictEqual(reach("all is well"), null)
+  })
+
+  it.each([
+    ["Too Many Requests: retry after 1", 1],
+    ["Flood control exceeded. Retry in 3 s", 3],
+    ["retry in 3 seconds", 3],
+    ["retry_after: 1.5", 1.5],
+    ['{"message":"You are being rate limited.","retry_after":0.3,"global":false}', 0.3],
+    ["Retry-After: 30", 30],
+    ["try again in 2 minutes", 120],
+    ["retry in 1h", 3600],
+    ["retry after 250ms", 0.25],
+    ["retry after 97m", 5820],
+    ["retry in 3 steps", 3],
+    ["please retry", null],
+    ["retry after the start", null],
+    ["retry after Wed, 21 Oct 2026", null],
+    [`retry after ${"9".repeat(400)}`, null],
+    ["", null]
+  ])("%j asks to wait for %s seconds", (text, seconds) => {
+    assert.strictEqual(retryAfter(text), seconds)
+  })
+
+  it.prop("a wait of any number of seconds is read back", [Schema.Int], ([n]) => {
+    const seconds = Math.abs(n)
+    assert.strictEqual(retryAfter(`rate limit: retry after ${seconds}`), seconds)
+    assert.strictEqual(retryAfter(JSON.stringify({ code: 429, retry_after: seconds })), seconds)
+  })
+
+  it.prop("any text has a wait that is a number of seconds, or none", [Schema.String], ([text]) => {
+    const wait = retryAfter(`retry after ${text}`)
+    assert.isTrue(wait === null || (Number.isFinite(wait) && wait >= 0))
   })
 
   it.prop("any text has a kind, whatever its case", [Schema.String], ([text]) => {

@@ -47,7 +47,7 @@ const holder = (root: string) =>
             ],
             { stdio: ["ignore", "pipe", "inherit"], cwd: join(import.meta.dirname, "../..") }
           )
-          child.stdout!.once("data", () => resolve(child))
+          child.stdout.once("data", () => resolve(child))
           child.once("exit", (code) => reject(new Error(`holder ended with ${code}`)))
         })
     ),

@@ -124,7 +124,7 @@ export class FakeConnector {
     dial: (options: DialOptions) => Effect.suspend(() => this.accept(options))
   })
 
-  private readonly accept = Effect.fnUntraced({ self: this as FakeConnector }, function* (options: DialOptions) {
+  private readonly accept = Effect.fnUntraced({ self: this }, function* (options: DialOptions) {
     this.dials.push({
       at: yield* Clock.currentTimeMillis,
       url: options.url,

@@ -112,7 +112,10 @@ describe("a delivery", () => {
         intake.buried.map(({ bufferId }) => bufferId),
         ["poison"]
       )
-      assert.deepStrictEqual([...connector.wire.acks].sort(), ["one", "poison", "two"])
+      assert.deepStrictEqual(
+        [...connector.wire.acks].toSorted((a, b) => String(a).localeCompare(String(b))),
+        ["one", "poison", "two"]
+      )
     })
   )
 

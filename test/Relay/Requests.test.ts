@@ -36,6 +36,32 @@ describe("a send", () => {
     })
   )
 
+  it.effect("says which sends and edits are the answer and which only show it growing", () =>
+    Effect.gen(function* () {
+      const { connector, outlet } = yield* open()
+      yield* Effect.forkChild(outlet.send(say("preview", { notify: false, expectEdits: true })))
+      yield* Effect.forkChild(outlet.send(say("tool line", { notify: false })))
+      yield* Effect.forkChild(outlet.send(say("answer")))
+      for (const final of [false, true])
+        yield* Effect.forkChild(outlet.edit({ key: "k", target, messageId: "m", text: String(final), final }))
+      yield* settle
+      const marks = new Map(
+        connector.wire.ofType("outbound").map(({ action }) => {
+          const { expect_edits, final, notify } = action?.metadata ?? {}
+          return [String(action?.content), { expect_edits, final, notify }] as const
+        })
+      )
+      const nothing = { expect_edits: undefined, final: undefined, notify: undefined }
+      assert.deepStrictEqual(Object.fromEntries(marks), {
+        preview: { ...nothing, expect_edits: true, notify: false },
+        "tool line": { ...nothing, notify: false },
+        answer: { ...nothing, notify: true },
+        false: nothing,
+        true: { ...nothing, final: true, notify: true }
+      })
+    })
+  )
+
   it.effect("finds the scope of its chat in what came in, unless the caller knows it", () =>
     Effect.gen(function* () {
       const { connector, outlet } = yield* open()
@@ -83,6 +109,16 @@ describe("a send", () => {
         connector.wire.send(resultLine(connector.wire.ofType("outbound").at(-1)!.requestId!, result))
         assert.strictEqual((yield* Fiber.join(sending)).kind, kind, JSON.stringify(result))
       }
+      const limited = yield* Effect.forkChild(Effect.flip(outlet.send(say("x"))))
+      yield* settle
+      connector.wire.send(
+        resultLine(connector.wire.ofType("outbound").at(-1)!.requestId!, {
+          success: false,
+          error: "Too Many Requests: retry after 5"
+        })
+      )
+      const { kind, retryAfter } = yield* Fiber.join(limited)
+      assert.deepStrictEqual([kind, retryAfter], ["rate_limited", 5])
       const gone = yield* Effect.forkChild(Effect.flip(outlet.send(say("x"))))
       yield* settle
       connector.wire.send(

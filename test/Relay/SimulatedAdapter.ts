@@ -26,11 +26,12 @@ export const open = Effect.fnUntraced(function* (prepare: (connector: FakeConnec
 
 export const say = (
   text: string,
-  more: { key?: string; notify?: boolean; target?: Target; replyTo?: string } = {}
+  more: { key?: string; notify?: boolean; expectEdits?: boolean; target?: Target; replyTo?: string } = {}
 ) => ({
   key: more.key ?? `key-${text}`,
   target: more.target ?? target,
   text,
   replyTo: more.replyTo ?? null,
-  notify: more.notify ?? true
+  notify: more.notify ?? true,
+  ...(more.expectEdits === undefined ? {} : { expectEdits: more.expectEdits })
 })

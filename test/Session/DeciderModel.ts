@@ -2,7 +2,15 @@
  * A session as the decider sees it, without fibers: an Inbox, a mailbox, at most one turn, and a seeded world that takes,
  * loses doorbells, stops and asks. It carries decisions out as a lane does and writes down every broken promise.
  */
-import { decide, initial, maxQueued, type BusyMode, type Decision, type Message, type State } from "../../src/Session/Decider.ts"
+import {
+  decide,
+  initial,
+  maxQueued,
+  type BusyMode,
+  type Decision,
+  type Message,
+  type State
+} from "../../src/Session/Decider.ts"
 import type { Classified } from "../../src/Session/Turns.ts"
 import type { InboxRow } from "../../src/Storage/Inbox.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
@@ -96,7 +104,8 @@ export class Model {
 
   private end(row: InboxRow, state: InboxRow["state"]): void {
     const stored = this.inbox.find((other) => other.row.id === row.id)!
-    if (stored.state === "done" || stored.state === "dropped") this.violations.push(`row ${row.id} ends twice (${state})`)
+    if (stored.state === "done" || stored.state === "dropped")
+      this.violations.push(`row ${row.id} ends twice (${state})`)
     stored.state = state
   }
 
@@ -119,7 +128,8 @@ export class Model {
       case "Load": {
         if (this.random.next() < 0.3) this.takeSome()
         const limit = maxQueued + 2
-        const rows = this.undone().slice(0, limit)
+        const rows = this.undone()
+          .slice(0, limit)
           .map(({ row, state }) => ({ row: { ...row, state }, as: classify(row) }))
         if (this.random.next() < 0.3) this.takeSome()
         return this.apply({ _tag: "Loaded", rows, complete: rows.length < limit })
@@ -132,7 +142,8 @@ export class Model {
       }
       case "Answer":
       case "Steer": {
-        const takes = this.running !== null && (decision._tag === "Steer" ? this.random.next() < 0.5 : this.running.asks)
+        const takes =
+          this.running !== null && (decision._tag === "Steer" ? this.random.next() < 0.5 : this.running.asks)
         if (!takes) return this.apply({ _tag: "Declined", row: decision.row })
         if (decision._tag === "Answer") {
           this.running!.asks = false
@@ -142,7 +153,8 @@ export class Model {
       }
       case "Refuse":
       case "Readmit":
-        this.inbox.find(({ row }) => row.id === decision.row.id)!.state = decision._tag === "Refuse" ? "refused" : "waiting"
+        this.inbox.find(({ row }) => row.id === decision.row.id)!.state =
+          decision._tag === "Refuse" ? "refused" : "waiting"
         return
       case "Stop":
       case "Tell":
@@ -153,7 +165,8 @@ export class Model {
   /** `conversation Q8`: what waited goes, refused rows included; what came later stays. */
   private stopCommand(row: InboxRow, dropped: ReadonlyArray<InboxRow>): void {
     for (const victim of dropped) {
-      if (victim.id > row.id) this.violations.push(`row ${victim.id} came after ${row.event.text} ${row.id} and is dropped`)
+      if (victim.id > row.id)
+        this.violations.push(`row ${victim.id} came after ${row.event.text} ${row.id} and is dropped`)
       this.end(victim, "dropped")
     }
     // The command's transaction takes with it whatever waits outside the queue.
@@ -204,7 +217,8 @@ export class Model {
     }
     const left = this.undone().map(({ row }) => row.id)
     if (left.length > 0) this.violations.push(`rows ${left} were never run`)
-    if (this.state.running !== null || this.state.queue.length > 0) this.violations.push("the actor has not come to rest")
+    if (this.state.running !== null || this.state.queue.length > 0)
+      this.violations.push("the actor has not come to rest")
     return this
   }
 }

@@ -20,7 +20,8 @@ describe("Decider, whatever happens in whatever order", () => {
   it("in interrupt mode too, with turns stopped from outside", () =>
     holds("interrupt", { ...calm, mode: "interrupt", interrupts: true }))
 
-  it("in steer mode a message that the agent declines runs after the turn", () => holds("steer", { ...calm, mode: "steer" }))
+  it("in steer mode a message that the agent declines runs after the turn", () =>
+    holds("steer", { ...calm, mode: "steer" }))
 
   it("lost doorbells and a ringer that forgot cost nothing but time", () => {
     for (const mode of ["queue", "interrupt"] as const) {

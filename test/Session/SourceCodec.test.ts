@@ -19,8 +19,8 @@ describe("SourceCodec", () => {
     assert.isAbove(cases.length, 10)
     for (const { in: given, name, out } of cases) {
       const source = decode(given)
-      assert.deepStrictEqual({ ...encode(source) } as object, out.to_dict, name)
-      assert.deepStrictEqual({ ...encode(decode(out.to_dict)) } as object, out.from_dict_to_dict, name)
+      assert.deepStrictEqual({ ...encode(source) }, out.to_dict, name)
+      assert.deepStrictEqual({ ...encode(decode(out.to_dict)) }, out.from_dict_to_dict, name)
       assert.strictEqual(description(source), out.description, name)
     }
   })

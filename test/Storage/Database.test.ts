@@ -118,7 +118,7 @@ describe("Database", () => {
               "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'switchboard owner' " +
                 "AND datname = current_database()"
             )
-            yield* thief.query(`SELECT pg_advisory_lock(${0x53574244}, 1)`)
+            yield* thief.query(`SELECT pg_advisory_lock(1398227524, 1)`)
             yield* eventuallyAsync("writes fail", async () => (await outcome())._tag === "Failure")
             const error = yield* Effect.flip(write)
             assert.strictEqual(error.reason._tag, "ConnectionError")

@@ -28,7 +28,7 @@ interface Link {
 }
 
 const record = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null ? value as Readonly<Record<string, unknown>> : {}
+  typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
 
 export class SimConnector {
   readonly screens = new Map<string, Array<Shown>>()
@@ -104,7 +104,7 @@ export class SimConnector {
       case "hello": {
         this.link?.send(`${JSON.stringify({ type: "descriptor", descriptor: this.descriptor() })}\n`)
         this.ready = true
-        for (const { bufferId, event } of [...this.buffer]) this.deliver(bufferId, event)
+        for (const { bufferId, event } of this.buffer) this.deliver(bufferId, event)
         return
       }
       case "inbound_ack": {

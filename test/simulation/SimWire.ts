@@ -17,7 +17,7 @@ export interface SimSocket {
 
 const closed = (code: number) => new WireClosed({ code, message: "simulated" })
 
-export const make = Effect.fnUntraced(function*(options: {
+export const make = Effect.fnUntraced(function* (options: {
   readonly random: Random
   /** Longest delay of one chunk, milliseconds. */
   readonly latency: number
@@ -34,16 +34,15 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const late = () => clock.currentTimeMillisUnsafe() + random.below(latency + 1)
 
-  const carry = (
-    queue: Queue.Queue<{ readonly at: number; readonly text: string }>,
-    deliver: (text: string) => void
-  ) =>
-    Effect.forever(Effect.gen(function*() {
-      const { at, text } = yield* Queue.take(queue)
-      const wait = at - clock.currentTimeMillisUnsafe()
-      if (wait > 0) yield* Effect.sleep(wait)
-      if (open) deliver(text)
-    }))
+  const carry = (queue: Queue.Queue<{ readonly at: number; readonly text: string }>, deliver: (text: string) => void) =>
+    Effect.forever(
+      Effect.gen(function* () {
+        const { at, text } = yield* Queue.take(queue)
+        const wait = at - clock.currentTimeMillisUnsafe()
+        if (wait > 0) yield* Effect.sleep(wait)
+        if (open) deliver(text)
+      })
+    )
   yield* Effect.forkScoped(carry(toGateway, (text) => Queue.offerUnsafe(arrived, text)))
   yield* Effect.forkScoped(carry(toConnector, options.onText))
 
@@ -56,7 +55,7 @@ export const make = Effect.fnUntraced(function*(options: {
   yield* Effect.addFinalizer(() => Effect.sync(() => cut(1006)))
 
   const whileOpen = <A>(effect: () => A): Effect.Effect<A, WireClosed> =>
-    Effect.suspend(() => open ? Effect.sync(effect) : Effect.fail(closed(1006)))
+    Effect.suspend(() => (open ? Effect.sync(effect) : Effect.fail(closed(1006))))
 
   return {
     wire: {
@@ -64,7 +63,10 @@ export const make = Effect.fnUntraced(function*(options: {
       write: (text) => whileOpen(() => Queue.offerUnsafe(toConnector, { at: late(), text })),
       ping: Effect.suspend(() =>
         open
-          ? Effect.andThen(Effect.sleep(random.below(latency + 1)), Effect.suspend(() => open ? Effect.void : Effect.never))
+          ? Effect.andThen(
+              Effect.sleep(random.below(latency + 1)),
+              Effect.suspend(() => (open ? Effect.void : Effect.never))
+            )
           : Effect.fail(closed(1006))
       ),
       close: (code) => Effect.sync(() => cut(code)),

@@ -41,26 +41,37 @@ export const faulty = (database: Database["Service"], faults: Faults): Database[
       Effect.suspend(() =>
         inTransaction === null
           ? Effect.tap(database.execute(sql, params), () => faults.readers.await)
-          : within(database.execute(sql, params))),
+          : within(database.execute(sql, params))
+      ),
     batch: (statement, rows) => Effect.suspend(() => within(database.batch(statement, rows))),
     transaction: (e) =>
       faults.writers.await.pipe(
-        Effect.andThen(Effect.suspend(() => {
-          if (faults.refuse !== null) return Effect.fail(faults.refuse)
-          faults.transactions++
-          return database.transaction(Effect.suspend(() => {
-            inTransaction = 0
-            return e
-          })).pipe(Effect.ensuring(Effect.sync(() => {
-            inTransaction = null
-          })))
-        }))
+        Effect.andThen(
+          Effect.suspend(() => {
+            if (faults.refuse !== null) return Effect.fail(faults.refuse)
+            faults.transactions++
+            return database
+              .transaction(
+                Effect.suspend(() => {
+                  inTransaction = 0
+                  return e
+                })
+              )
+              .pipe(
+                Effect.ensuring(
+                  Effect.sync(() => {
+                    inTransaction = null
+                  })
+                )
+              )
+          })
+        )
       )
   }
 }
 
 export const layer = (faults: Faults): Layer.Layer<Database> =>
-  Layer.effect(Database, Effect.map(Database, (database) => faulty(database, faults))).pipe(
-    Layer.provide(Database.layer({ storage: "memory", filename: "" })),
-    Layer.orDie
-  )
+  Layer.effect(
+    Database,
+    Effect.map(Database, (database) => faulty(database, faults))
+  ).pipe(Layer.provide(Database.layer({ storage: "memory", filename: "" })), Layer.orDie)

@@ -3,14 +3,13 @@ import { Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 
 /** Gives every fiber that can run its turn, timers apart. */
-export const quiet: Effect.Effect<void> = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve))).pipe(
-  Effect.repeat({ times: 9 }),
-  Effect.asVoid
-)
+export const quiet: Effect.Effect<void> = Effect.promise(
+  () => new Promise<void>((resolve) => setImmediate(resolve))
+).pipe(Effect.repeat({ times: 9 }), Effect.asVoid)
 
 /** Virtual time in steps of `step`. */
 export const pass = (duration: Duration.Input, step: Duration.Input = "250 millis"): Effect.Effect<void> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     yield* quiet
     const total = Duration.toMillis(Duration.fromInputUnsafe(duration))
     const each = Duration.toMillis(Duration.fromInputUnsafe(step))
@@ -21,8 +20,12 @@ export const pass = (duration: Duration.Input, step: Duration.Input = "250 milli
   })
 
 /** Virtual time until `holds` is true, at most `limit`; whoever asks asserts what it has become. */
-export const until = (holds: () => boolean, limit: Duration.Input = "1 minute", step: Duration.Input = "100 millis"): Effect.Effect<void> =>
-  Effect.gen(function*() {
+export const until = (
+  holds: () => boolean,
+  limit: Duration.Input = "1 minute",
+  step: Duration.Input = "100 millis"
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
     yield* quiet
     const total = Duration.toMillis(Duration.fromInputUnsafe(limit))
     const each = Duration.toMillis(Duration.fromInputUnsafe(step))

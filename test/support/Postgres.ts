@@ -126,7 +126,7 @@ const letGo = (child: ChildProcess): void => {
 }
 
 /** Under a name of the whole process, since a worker loads this file anew for each test file it runs. */
-const registry: { [key: symbol]: Promise<Server> | undefined } = globalThis as never
+const registry: { [key: symbol]: Promise<Server> | undefined } = globalThis
 const registered = Symbol.for("switchboard/test/postgres")
 
 const server: Effect.Effect<Server, PostgresUnavailable> = Effect.suspend(() => {

@@ -28,7 +28,12 @@ export type Answer =
   | "hang"
   | "shown, then silence"
   | Latch.Latch
-  | { readonly error: SendErrorKind; readonly carriedOut?: boolean; readonly retryAfter?: number; readonly reach?: "chat" | "message" }
+  | {
+      readonly error: SendErrorKind
+      readonly carriedOut?: boolean
+      readonly retryAfter?: number
+      readonly reach?: "chat" | "message"
+    }
 
 export const keyed: Capabilities = {
   maxLength: 4096,
@@ -124,16 +129,21 @@ export class ScriptedOutlet {
           Effect.sync(() => {
             const id = this.carryOut(request)
             return { messageId: this.givesIds ? id : null }
-          }))),
+          })
+        )
+      ),
     edit: (request) =>
       Effect.flatMap(Clock.currentTimeMillis, (at) =>
         this.answered(this.record("edit", at, request), () =>
           Effect.suspend(() => {
             const shown = this.screen.find(({ id }) => id === request.messageId)
-            if (shown === undefined) return Effect.fail(new SendError({ kind: "not_found", message: "no such message", reach: "message" }))
+            if (shown === undefined)
+              return Effect.fail(new SendError({ kind: "not_found", message: "no such message", reach: "message" }))
             shown.text = request.text
             return Effect.void
-          }))),
+          })
+        )
+      ),
     typing: (target) =>
       Effect.map(Clock.currentTimeMillis, (at) => {
         this.calls.push({ op: "typing", at, key: "", chat: target.chatId, text: "", replyTo: null })

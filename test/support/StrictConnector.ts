@@ -282,7 +282,7 @@ export class StrictConnector {
     if (peer.fronted.some((one) => one.platform === identity.platform)) this.violation("hello twice for one identity")
     peer.fronted.push(identity)
     if (this.faults.withholdDescriptor) return
-    this.answer(peer, { type: "descriptor", descriptor: { ...this.descriptor, platform: identity.platform } as Json })
+    this.answer(peer, { type: "descriptor", descriptor: { ...this.descriptor, platform: identity.platform } })
     if (peer.fronted.length < this.identities.length) return
     peer.ready = true
     this.counts.handshakes++

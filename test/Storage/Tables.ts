@@ -1,0 +1,31 @@
+/** The three storages with the tables' services on top, for the suites that every storage passes. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Layer } from "effect"
+import { Database, type StorageError } from "../../src/Storage/Database.ts"
+import { Inbox } from "../../src/Storage/Inbox.ts"
+import { Journal } from "../../src/Storage/Journal.ts"
+import { Outbox } from "../../src/Storage/Outbox.ts"
+import { Transcript } from "../../src/Storage/Transcript.ts"
+import * as Postgres from "../support/Postgres.ts"
+
+export type Storage = Database | Journal | Inbox | Outbox | Transcript
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "switchboard-tables-"))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+)
+
+const over = <E>(database: Layer.Layer<Database, E>): Layer.Layer<Storage, E> =>
+  Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer).pipe(Layer.provideMerge(database))
+
+export const storages: ReadonlyArray<readonly [string, Layer.Layer<Storage, StorageError | Postgres.PostgresUnavailable>]> = [
+  ["SQLite in memory", over(Database.layer({ storage: "memory", filename: "" }))],
+  ["SQLite file", over(Layer.unwrap(
+    Effect.map(folder, (folder) => Database.layer({ storage: "sqlite", filename: join(folder, "switchboard.db") }))
+  ))],
+  ["PostgreSQL", over(Layer.unwrap(
+    Effect.map(Postgres.makeDatabase, ({ url }) => Database.layer({ storage: { url }, filename: "" }))
+  ))]
+]
