@@ -17,6 +17,8 @@ export type ActionHandler = (draft: Draft, action: OutboundAction) => Effect.Eff
 type Action<Op extends OutboundAction["op"]> = Extract<OutboundAction, { readonly op: Op }>
 
 const failure = (error: string): ActionResult => ({ success: false, error })
+/** Among these it shows whether a gateway says what its answers answer. */
+const recentMessages = 20
 const chatNotFound = failure("chat not found")
 
 export const make = (store: ChatStore["Service"]): ActionHandler => {
@@ -27,16 +29,37 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
     }
   })
 
+  const settled = Effect.fnUntraced(function* (
+    open: ReadonlyArray<ChatMessage>,
+    chatId: string,
+    replyTo: string | null,
+    shownAt: number
+  ) {
+    if (open.length === 0) return open
+    if (replyTo === null) {
+      // Where answers name what they answer, one that does not goes on with the last, or was not asked for.
+      const latest = yield* store.before(chatId, Number.MAX_SAFE_INTEGER, recentMessages)
+      const areAnchored = latest.some((message) => message.role === "assistant" && message.replyTo !== null)
+      return areAnchored ? [] : ChatModel.settledBy(open, null)
+    }
+    if (open.some(({ id }) => id === replyTo)) return ChatModel.settledBy(open, replyTo)
+    const asked = yield* store.byId(replyTo)
+    return asked?.role === "user" && asked.chatId === chatId ? ChatModel.settledAfterPrompt(open, asked, shownAt) : []
+  })
+
   const showProgress = Effect.fnUntraced(function* (
     draft: Draft,
     chatId: string,
     replyTo: string | null,
-    answered: boolean
+    answered: boolean,
+    shownAt: number
   ) {
     const open = yield* store.open(chatId)
     // A command's answer is often no more than a notice.
     const toCommand = open.some((message) => message.id === replyTo && ChatModel.isCommand(message))
-    if (answered || toCommand) return yield* move(draft, ChatModel.settledBy(open, replyTo), "answered")
+    if (answered || toCommand) {
+      return yield* move(draft, yield* settled(open, chatId, replyTo, shownAt), "answered")
+    }
     const started = ChatModel.startedBy(open, replyTo)
     if (started !== null) yield* move(draft, [started], "running")
   })
@@ -66,7 +89,7 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
     if (message === null) return failure("connectionerror: the message could not be stored, nothing was shown")
     if (ChatModel.isPruningDue(message)) yield* store.prune(chatId, ChatModel.maxMessagesPerChat)
     draft.updates.push({ _tag: "Messages", messages: [message] })
-    yield* showProgress(draft, chatId, replyTo, isAnswer(action))
+    yield* showProgress(draft, chatId, replyTo, isAnswer(action), message.createdAt)
     return { success: true, message_id: message.id }
   })
 
@@ -83,7 +106,7 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
       const edited = yield* store.change(message.id, { text, at: draft.now, revision: ++draft.revision })
       if (edited !== null) draft.updates.push({ _tag: "Messages", messages: [edited] })
     }
-    yield* showProgress(draft, message.chatId, message.replyTo, isAnswer(action))
+    yield* showProgress(draft, message.chatId, message.replyTo, isAnswer(action), message.createdAt)
     return { success: true }
   })
 
@@ -93,7 +116,7 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
   ): Effect.fn.Return<ActionResult, SqlError.SqlError> {
     if ((yield* store.chat(action.chat_id)) === null) return chatNotFound
     draft.updates.push({ _tag: "Typing", chatId: action.chat_id })
-    yield* showProgress(draft, action.chat_id, null, false)
+    yield* showProgress(draft, action.chat_id, null, false, draft.now)
     return { success: true }
   })
 

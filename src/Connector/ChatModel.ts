@@ -93,3 +93,23 @@ export const settledBy = (open: ReadonlyArray<ChatMessage>, replyTo: string | nu
   if (isCommand(named) && !endsEarlierTurns(named)) return [named]
   return [...open.slice(0, at).filter((message) => message.state !== "sent"), named]
 }
+
+/**
+ * A further answer to a message that is settled already: its turn had asked something, and what was said next answered
+ * that. `shownAt`: when the answer was first shown.
+ */
+export const settledAfterPrompt = (
+  open: ReadonlyArray<ChatMessage>,
+  asked: ChatMessage,
+  shownAt: number
+): ReadonlyArray<ChatMessage> => {
+  const reply = open.find(
+    (message) =>
+      message.state !== "sent" &&
+      !isCommand(message) &&
+      message.seq > asked.seq &&
+      message.createdAt >= asked.updatedAt &&
+      message.createdAt <= shownAt
+  )
+  return reply === undefined ? [] : [reply]
+}

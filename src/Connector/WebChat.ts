@@ -2,6 +2,7 @@
  * The web chat's routes on the gateway's one HTTP listener: the page at `/` behind the admin gate, its socket, and the
  * relay's socket for the gateway itself. Wiring only.
  */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Effect, type FileSystem, type Layer, Option } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Socket } from "effect/socket"
@@ -31,8 +32,18 @@ const serveAsset = (asset: Assets.Asset | undefined, request: Request) => {
 /** The last part of a request's path, as it stands: what needs decoding names no asset. */
 const assetName = (request: Request): string => request.url.replace(/[?#].*$/, "").slice("/assets/".length)
 
+/**
+ * Whether a connection was made on this machine: from loopback, or from the very address it was made to, as our own link
+ * does where the listener is bound to one other address.
+ */
+export const isFromHere = (peer: string, own: string | undefined): boolean =>
+  RequestOrigin.isLoopback(peer) || peer === own
+
 const isLocalPeer = (request: Request): boolean =>
-  Option.match(request.peerAddress, { onNone: () => true, onSome: (address) => RequestOrigin.isLoopback(address) })
+  Option.match(request.peerAddress, {
+    onNone: () => true,
+    onSome: (peer) => isFromHere(peer, NodeHttpServerRequest.toIncomingMessage(request).socket.localAddress)
+  })
 
 /** A connection that ends is no failure of the request; everything else is logged and closes it. */
 const upgraded = <E, R>(request: Request, serve: (socket: Socket.Socket) => Effect.Effect<void, E, R>) =>

@@ -86,7 +86,7 @@ const carryOut = (row: OutboxRow, context: Context, keyed: boolean): Effect.Effe
   )
   return Effect.matchEffect(attempt, {
     onSuccess: (messageId) => Effect.succeed(ended(row, "sent", null, messageId)),
-    onFailure: (error) => failed(row, error, context)
+    onFailure: (error) => (isGone(error) && isEdit(row) && !keyed ? sayAnew(row, context) : failed(row, error, context))
   })
 }
 
@@ -98,6 +98,17 @@ const markSending = (row: OutboxRow, context: Context): Effect.Effect<void, Send
       Effect.mapError((error) => new SendError({ kind: "transient", message: error.message })),
       Effect.asVoid
     )
+
+/** What was to be edited is not there: deleted by a person, or too old. */
+const isGone = (error: SendError): boolean => error.kind === "not_found" || error.kind === "unsupported"
+
+/** Without a key a message of its own is a send like any other: marked on disk, and settled when its outcome is unknown. */
+const sayAnew = (row: OutboxRow, context: Context): Effect.Effect<Outcome> => {
+  const anew: OutboxRow = { ...row, preview: null }
+  return row.state === "sending" || row.state === "ambiguous"
+    ? settleUnknown(anew, context)
+    : carryOut(anew, context, false)
+}
 
 const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<string | null, SendError> => {
   const { payload, preview } = row
@@ -127,7 +138,7 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
             Effect.as(messageId),
             // The preview is gone, deleted by a person or too old to edit: the answer still has to be seen.
             Effect.catchIf(
-              (error) => error.kind === "not_found" || error.kind === "unsupported",
+              (error) => keyed && isGone(error),
               () => send(`${row.key}:again`, payload.text)
             )
           )

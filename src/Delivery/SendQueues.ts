@@ -3,13 +3,14 @@
  * settling and the order of rows; never sends a confirmed row again (law 3). Rows wait here in small number: the table is
  * the truth, and what does not fit is read again.
  */
-import { Clock, Context, Duration, Effect, FiberSet, Layer, Metric, Schedule, type Scope, Semaphore } from "effect"
+import { Clock, Context, Duration, Effect, FiberSet, Layer, Metric, Schedule, type Scope } from "effect"
 import { DeliveryAmbiguous, DeliveryMaxAgeHours, DeliverySendsInFlight } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Outbox, type OutboxRow, progressed, restOfTurn } from "../Storage/Outbox.ts"
 import * as Attempt from "./Attempt.ts"
 import type { Outlet } from "./Outlet.ts"
+import * as SendBudget from "./SendBudget.ts"
 
 /** Rows of one send queue in memory; more are read from the table when these have left. */
 const memoryBound = 64
@@ -35,7 +36,7 @@ interface SendQueue {
 interface Link {
   readonly outlet: Outlet
   readonly queues: Map<string, SendQueue>
-  readonly permits: Semaphore.Semaphore
+  readonly budget: SendBudget.SendBudget
   readonly fork: (effect: Effect.Effect<void>) => void
   /** Keys in memory, so that the sweep takes nothing twice. */
   readonly keys: Set<string>
@@ -187,7 +188,9 @@ export class SendQueues extends Context.Service<
               return
             }
           }
-          const outcome = yield* link.permits.withPermit(
+          const outcome = yield* link.budget.within(
+            row.kind,
+
             Attempt.make(row, { outlet: link.outlet, journal, clock, ambiguous, maxAge: Duration.toMillis(maxAge) })
           )
           if (outcome.row.state !== "pending" && outcome.row.state !== "ambiguous") {
@@ -284,7 +287,7 @@ export class SendQueues extends Context.Service<
           const link: Link = {
             outlet,
             queues: new Map(),
-            permits: yield* Semaphore.make(inFlight),
+            budget: SendBudget.make(inFlight),
             fork: (effect) => void run(effect),
             keys: new Set(),
             ended: new Set(),

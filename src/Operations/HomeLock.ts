@@ -28,7 +28,7 @@ export class HomeLocked extends Schema.TaggedError<HomeLocked>()("HomeLocked", {
   home: Schema.String,
   /** `null`: the lock is held, but its holder left no readable record. */
   pid: Schema.NullOr(Schema.Int),
-  /** The three ways out. */
+  /** What can be done about it; only what works. */
   waysOut: Schema.Array(Schema.String)
 }) {
   readonly exitCode = 1
@@ -56,9 +56,8 @@ const locked = (home: HomePaths, pid: number | null) =>
     home: home.root,
     pid,
     waysOut: [
-      `stop it: switchboard service stop${pid === null ? "" : `, or kill ${pid}`}`,
-      "take its place: switchboard run --replace",
-      "use another home: set SWITCHBOARD_HOME, or pass --profile NAME"
+      `stop it: ${pid === null ? "end the process that switchboard status names" : `kill ${pid}`}`,
+      "use another home: SWITCHBOARD_HOME=DIR switchboard run, or --home DIR, or --profile NAME"
     ]
   })
 
@@ -100,13 +99,16 @@ const isRunning = (pid: number): boolean => {
   }
 }
 
+/** Global flags whose value is the word behind them. */
+const flagsWithValue: ReadonlySet<string> = new Set(["-p", "--profile", "--home"])
+
 /** `run`, `start`, or no command at all. */
-const isGatewayCommand = (argv: ReadonlyArray<string>): boolean => {
+export const isGatewayCommand = (argv: ReadonlyArray<string>): boolean => {
   const script = argv.findIndex((part) => /(?:^|\/)(?:Main\.[jt]s|switchboard)$/.test(part))
   if (script < 0) return false
   const rest = argv.slice(script + 1)
   for (let i = 0; i < rest.length; i++) {
-    if (rest[i] === "-p" || rest[i] === "--profile") i++
+    if (flagsWithValue.has(rest[i]!)) i++
     else if (!rest[i]!.startsWith("-")) return rest[i] === "run" || rest[i] === "start"
   }
   return true

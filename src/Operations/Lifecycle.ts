@@ -2,7 +2,7 @@
  * Where this process is between start and end, and the one way to stop it (`operations X2`): no new turns, inbound still
  * stored, running turns end, what is owed leaves, links close. Whatever the time cuts off stays in Inbox and Outbox.
  */
-import { Context, Deferred, Duration, Effect, Latch, Layer, SubscriptionRef } from "effect"
+import { Context, Deferred, Duration, Effect, Fiber, Latch, Layer, SubscriptionRef } from "effect"
 import { AgentRestartDrainTimeout } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
@@ -66,7 +66,9 @@ export class Lifecycle extends Context.Service<
         }
         const owed = yield* queues.flush(flushTimeout)
         yield* log(owed === 0 ? "everything owed was sent" : "what is owed waits for the next start", { rows: owed })
-        yield* Effect.timeoutOption(supervisor.close, grace)
+        // Finalizers cannot be interrupted, so an adapter that hangs in its own is left behind: the process ends all the same.
+        const closing = yield* Effect.forkDetach(supervisor.close)
+        yield* Effect.timeoutOption(Fiber.await(closing), grace)
         yield* SubscriptionRef.set(phase, "stopped")
       })
 

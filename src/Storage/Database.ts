@@ -10,6 +10,7 @@ import { SqlClient, SqlError } from "effect/sql"
 import type { BatchStatement, Cell } from "./BatchStatement.ts"
 import * as Migrations from "./Migrations.ts"
 import * as SqliteClient from "./SqliteClient.ts"
+import * as Writer from "./Writer.ts"
 
 /**
  * Why there is no database; `message` says what to do. `Unreachable`: it cannot be opened or does not answer. `InUse`:
@@ -59,6 +60,11 @@ export class Database extends Context.Service<
      * Await nothing foreign in it. A locked SQLite file is waited for up to a minute (`session B4`).
      */
     readonly transaction: <A, E, R>(e: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError.SqlError, R>
+    /**
+     * The Journal's transaction: all groups or none, synced; gives what `RETURNING` gave, group by group. On a SQLite file
+     * a thread does it, so call it outside of `transaction`: inside one it would wait for that one's own lock.
+     */
+    readonly commit: (groups: ReadonlyArray<Writer.Group>) => Effect.Effect<Writer.Returned, SqlError.SqlError>
   }
 >()("Storage/Database") {
   /** Opens, claims and migrates the database (`session B4`: whoever gets an error here accepts no message). */
@@ -69,6 +75,12 @@ export class Database extends Context.Service<
         : sqlite(config.storage === "memory" ? ":memory:" : config.filename)
     ).pipe(Layer.provide(Reactivity.layer))
 }
+
+/** `commit` by the means that every database has. */
+export const commitWith =
+  ({ batch, transaction }: Pick<Database["Service"], "batch" | "transaction">): Database["Service"]["commit"] =>
+  (groups) =>
+    transaction(Effect.forEach(groups, ({ rows, statement }) => batch(statement, rows)))
 
 type Opening = Effect.fn.Return<
   Context.Context<Database | SqlClient.SqlClient>,
@@ -125,14 +137,20 @@ const sqlite = Effect.fnUntraced(function* (filename: string): Opening {
     )
   const sql = yield* Effect.mapError(SqliteClient.make({ filename }), refused)
   yield* Effect.catchTag(migrated(sql, describe), "SqlError", (error) => Effect.fail(refused(error)))
+  const [journal] = yield* Effect.mapError(sql.unsafe<Row>("PRAGMA journal_mode"), refused)
+  const means: Pick<Database["Service"], "batch" | "transaction"> = {
+    batch: batchOnSqlite(sql),
+    transaction: (e) => SqliteClient.transaction(sql, e)
+  }
   return Context.make(SqlClient.SqlClient, sql).pipe(
     Context.add(Database, {
       dialect: "sqlite",
       describe,
       durable,
       execute: executeOn(sql),
-      batch: batchOnSqlite(sql),
-      transaction: (e) => SqliteClient.transaction(sql, e)
+      ...means,
+      // only with WAL can one connection read while another one writes
+      commit: journal?.["journal_mode"] === "wal" ? (yield* Writer.make({ filename })).commit : commitWith(means)
     })
   )
 })
@@ -169,14 +187,18 @@ const postgres = Effect.fnUntraced(function* (url: Redacted.Redacted, exclusive:
       Effect.mapBoth({ onFailure: classifyData, onSuccess: narrowIntegers }),
       Effect.timeoutOrElse({ duration: statementTimeout, orElse: () => tooSlow })
     )
+  const means: Pick<Database["Service"], "batch" | "transaction"> = {
+    batch: (statement, rows) => run(statement.text.pg, [JSON.stringify(rows)]),
+    transaction: (e) => guarded(sql.withTransaction(e))
+  }
   return Context.make(SqlClient.SqlClient, sql).pipe(
     Context.add(Database, {
       dialect: "pg",
       describe,
       durable: owner.fsync,
       execute: run,
-      batch: (statement, rows) => run(statement.text.pg, [JSON.stringify(rows)]),
-      transaction: (e) => guarded(sql.withTransaction(e))
+      ...means,
+      commit: commitWith(means)
     })
   )
 })

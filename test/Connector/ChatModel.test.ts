@@ -61,6 +61,28 @@ describe("an answer", () => {
   })
 })
 
+describe("a further answer to a settled message", () => {
+  const asked = { ...message("asked", "answered"), seq: 1, updatedAt: 10 }
+  const said = (id: string, createdAt: number, state: MessageState = "taken", text = "words") => ({
+    ...message(id, state, text),
+    seq: createdAt,
+    createdAt
+  })
+  it("settles what was said after the prompt and before the answer", () => {
+    const open = [
+      said("queued", 9),
+      said("late", 11, "sent"),
+      said("command", 12, "taken", "/status"),
+      said("reply", 13)
+    ]
+    assert.deepStrictEqual(ids(ChatModel.settledAfterPrompt(open, asked, 20)), ["reply"])
+    assert.deepStrictEqual(ids(ChatModel.settledAfterPrompt([...open, said("next", 14)], asked, 20)), ["reply"])
+  })
+  it("settles nothing that was said after it was shown", () => {
+    assert.deepStrictEqual(ChatModel.settledAfterPrompt([said("reply", 21)], asked, 20), [])
+  })
+})
+
 describe("a title", () => {
   it.prop("is never empty, one line, and at most 48 code points", { text: Schema.String }, ({ text }) => {
     const title = ChatModel.titleOf(text)

@@ -329,6 +329,37 @@ describe("an outbound action", () => {
     }).pipe(Effect.provide(Memory))
   )
 
+  it.effect("what answers a prompt is settled by the answer that follows, what only waits is not", () =>
+    Effect.gen(function* () {
+      const { core, request, store } = yield* withChat
+      const answer = (content: string, replyTo: string | null) =>
+        request({ op: "send", chat_id: "chat", content, reply_to: replyTo, metadata: { notify: true } })
+      yield* answer("red or blue?", "m1")
+      assert.strictEqual(yield* stateOf(store, "m1"), "answered")
+      for (const id of ["m2", "m3"]) {
+        yield* core.deliver(said(id, "2"))
+        yield* core.onFrame(1, ack(id))
+      }
+      yield* answer("blue", "m1")
+      assert.strictEqual(yield* stateOf(store, "m2"), "answered")
+      assert.strictEqual(yield* stateOf(store, "m3"), "taken")
+    }).pipe(Effect.provide(Memory))
+  )
+
+  it.effect("the second part of an answer does not settle the message that waits behind it", () =>
+    Effect.gen(function* () {
+      const { core, request, store } = yield* withChat
+      yield* core.deliver(said("m2", "next"))
+      yield* core.onFrame(1, ack("m2"))
+      const part = (content: string, replyTo: string | null) =>
+        request({ op: "send", chat_id: "chat", content, reply_to: replyTo, metadata: { notify: true } })
+      yield* part("first part", "m1")
+      yield* part("second part", null)
+      assert.strictEqual(yield* stateOf(store, "m1"), "answered")
+      assert.strictEqual(yield* stateOf(store, "m2"), "taken")
+    }).pipe(Effect.provide(Memory))
+  )
+
   it.effect("typing runs the oldest taken message and tells the pages", () =>
     Effect.gen(function* () {
       const { core, store } = yield* withChat

@@ -1,10 +1,12 @@
 /** The routes on a real HTTP listener: a `ws` client as the gateway, another as a page, and plain requests. */
 import { request as httpRequest } from "node:http"
 import { createConnection } from "node:net"
+import { networkInterfaces } from "node:os"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { WebSocket } from "ws"
 import { decodeServerMessage } from "../../src/Connector/PageProtocol.ts"
+import * as WebChat from "../../src/Connector/WebChat.ts"
 import type { ServerMessage } from "../../src/Connector/web/Wire.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as RelayBearer from "../support/RelayBearer.ts"
@@ -92,11 +94,16 @@ interface Answer {
 }
 
 /** `fetch` does not let a test set `Host`. */
-const get = (port: number, path: string, headers: Record<string, string> = {}) =>
+const get = (
+  port: number,
+  path: string,
+  headers: Record<string, string> = {},
+  way: { readonly host?: string; readonly localAddress?: string } = {}
+) =>
   Effect.promise(
     () =>
       new Promise<Answer>((resolve, reject) => {
-        httpRequest({ port, path, host: "127.0.0.1", headers, agent: false }, (response) => {
+        httpRequest({ port, path, host: "127.0.0.1", headers, agent: false, ...way }, (response) => {
           let body = ""
           response.setEncoding("utf8").on("data", (chunk: string) => (body += chunk))
           response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
@@ -152,6 +159,31 @@ describe("the relay's socket", () => {
         }
         const good = { authorization: `Bearer ${RelayBearer.mint("gw", WebChatServer.secret, 0)}` }
         assert.strictEqual((yield* get(server.port, "/relay", good)).status, 426)
+      })
+    )
+  )
+
+  it.live("admits the gateway's own machine under whatever address, and no other", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        assert.isTrue(WebChat.isFromHere("127.0.0.1", "127.0.0.1"))
+        assert.isTrue(WebChat.isFromHere("192.0.2.2", "192.0.2.2"))
+        assert.isTrue(WebChat.isFromHere("fd00::2", "fd00::2"))
+        assert.isFalse(WebChat.isFromHere("192.0.2.3", "192.0.2.2"))
+        assert.isFalse(WebChat.isFromHere("192.0.2.3", undefined))
+        const { assets, database, server } = yield* open
+        yield* server.stop
+        const { port } = yield* WebChatServer.start({ assets, database, host: "0.0.0.0" })
+        // A machine without a network has only loopback, where both ends are at home.
+        const own = Object.values(networkInterfaces())
+          .flatMap((addresses) => addresses ?? [])
+          .find(({ family, internal }) => family === "IPv4" && !internal)?.address
+        const status = (host: string, from: string) =>
+          Effect.map(get(port, "/relay", {}, { host, localAddress: from }), (answer) => answer.status)
+        assert.strictEqual(yield* status("127.0.0.1", "127.0.0.1"), 401)
+        if (own === undefined) return
+        assert.strictEqual(yield* status(own, own), 401, "as our own link dials")
+        assert.strictEqual(yield* status("127.0.0.1", own), 403, "from an address that is not the one it was made to")
       })
     )
   )

@@ -239,6 +239,20 @@ describe("a reply of which something is shown already", () => {
     })
   )
 
+  it.effect("somebody deleted the preview where no key is taken, and the new message got no answer: marked, once", () =>
+    Effect.gen(function* () {
+      for (const restarts of [false, true]) {
+        const bench = yield* make({ capabilities: marking })
+        bench.platform.script = first("ok", restarts ? "shown, then silence" : lost)
+        yield* bench.owe(finalOf("whole", { text: "half ▉", messageId: "gone" }, marking))
+        if (restarts) yield* bench.restart
+        yield* pass("1 minute", "1 second")
+        assert.deepStrictEqual(bench.platform.texts(), ["whole", `${repeatMark}whole`])
+        assert.deepStrictEqual(yield* states(bench), ["sent"])
+      }
+    })
+  )
+
   it.effect("the platform gives no ids: the reply follows as a message of its own", () =>
     Effect.gen(function* () {
       const bench = yield* make()

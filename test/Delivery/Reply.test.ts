@@ -25,7 +25,10 @@ const rows = (text: string, more: Partial<Reply.ReplyOptions> = {}) =>
 
 describe("Reply", () => {
   it("is one row when it fits, and nothing when there is nothing to say", () => {
-    assert.deepStrictEqual(rows("hello").map(({ ordinal, payload, state }) => [payload.text, ordinal, state]), [["hello", 0, "pending"]])
+    assert.deepStrictEqual(
+      rows("hello").map(({ ordinal, payload, state }) => [payload.text, ordinal, state]),
+      [["hello", 0, "pending"]]
+    )
     assert.deepStrictEqual(rows(""), [])
   })
 
@@ -33,15 +36,29 @@ describe("Reply", () => {
     const preview = { text: "p", messageId: "x" }
     const chunks = rows("word ".repeat(3000), { preview })
     assert.isAbove(chunks.length, 2)
-    assert.deepStrictEqual(chunks.map(({ payload }) => payload.replyTo), ["m", ...chunks.slice(1).map(() => null)])
-    assert.deepStrictEqual(chunks.map((row) => row.preview), [preview, ...chunks.slice(1).map(() => null)])
-    assert.deepStrictEqual(chunks.map(({ ordinal }) => ordinal), chunks.map((_, i) => i))
+    assert.deepStrictEqual(
+      chunks.map(({ payload }) => payload.replyTo),
+      ["m", ...chunks.slice(1).map(() => null)]
+    )
+    assert.deepStrictEqual(
+      chunks.map((row) => row.preview),
+      [preview, ...chunks.slice(1).map(() => null)]
+    )
+    assert.deepStrictEqual(
+      chunks.map(({ ordinal }) => ordinal),
+      chunks.map((_, i) => i)
+    )
   })
 
   it("has the same keys whatever the text is, and others for every other cause, kind, number and installation", () => {
     const keys = [
-      rows("a"), rows("a", { cause: "turn:8" }), rows("a", { cause: "command:7" }), rows("a", { kind: "notice" }), rows("a", { ordinal: 1 }),
-      rows("a", { installation: "j" }), rows("a", { cause: "turn:71" })
+      rows("a"),
+      rows("a", { cause: "turn:8" }),
+      rows("a", { cause: "command:7" }),
+      rows("a", { kind: "notice" }),
+      rows("a", { ordinal: 1 }),
+      rows("a", { installation: "j" }),
+      rows("a", { cause: "turn:71" })
     ].map(([row]) => row!.key)
     assert.strictEqual(new Set(keys).size, keys.length)
     assert.strictEqual(rows("b", { at: 9, replyTo: null, link: "other:" })[0]!.key, keys[0])
@@ -50,22 +67,30 @@ describe("Reply", () => {
 
   it("leaves room for the mark where a repeat would need one", () => {
     for (const lengthUnit of ["chars", "utf16", "utf8"] as const) {
-      for (const { payload } of rows("ß😀 ".repeat(500), { capabilities: { ...marking, lengthUnit, maxLength: 120 } })) {
+      for (const { payload } of rows("ß😀 ".repeat(500), {
+        capabilities: { ...marking, lengthUnit, maxLength: 120 }
+      })) {
         assert.isAtMost(length(repeatMark + payload.text, lengthUnit), 120)
       }
     }
   })
 
-  it.prop("every chunk of every text fits, and the same text gives the same rows", [Schema.String, Schema.Literals(["chars", "utf16", "utf8"])], ([text, lengthUnit]) => {
-    const options = { capabilities: { ...keyed, lengthUnit, maxLength: 60 } }
-    const long = `${text} words ${text} 😀`.repeat(4)
-    for (const { payload } of rows(long, options)) assert.isAtMost(length(payload.text, lengthUnit), 60)
-    assert.deepStrictEqual(rows(long, options), rows(long, options))
-  })
+  it.prop(
+    "every chunk of every text fits, and the same text gives the same rows",
+    [Schema.String, Schema.Literals(["chars", "utf16", "utf8"])],
+    ([text, lengthUnit]) => {
+      const options = { capabilities: { ...keyed, lengthUnit, maxLength: 60 } }
+      const long = `${text} words ${text} 😀`.repeat(4)
+      for (const { payload } of rows(long, options)) assert.isAtMost(length(payload.text, lengthUnit), 60)
+      assert.deepStrictEqual(rows(long, options), rows(long, options))
+    }
+  )
 
   it("a send queue is one chat and thread of a link", () => {
     const queues = [
-      Reply.queueOf(target), Reply.queueOf({ ...target, threadId: "t" }), Reply.queueOf({ ...target, chatId: "2" }),
+      Reply.queueOf(target),
+      Reply.queueOf({ ...target, threadId: "t" }),
+      Reply.queueOf({ ...target, chatId: "2" }),
       Reply.queueOf({ ...target, platform: "other" })
     ]
     assert.strictEqual(new Set(queues).size, 4)
@@ -74,7 +99,20 @@ describe("Reply", () => {
   })
 
   it("goes where the message came from", () => {
-    const source = Source.make({ platform: "p", chatId: "c", chatType: "group", threadId: "t", scopeId: "s", userId: "u" })
-    assert.deepStrictEqual(Reply.targetOf(source), { platform: "p", chatId: "c", chatType: "group", threadId: "t", scopeId: "s" })
+    const source = Source.make({
+      platform: "p",
+      chatId: "c",
+      chatType: "group",
+      threadId: "t",
+      scopeId: "s",
+      userId: "u"
+    })
+    assert.deepStrictEqual(Reply.targetOf(source), {
+      platform: "p",
+      chatId: "c",
+      chatType: "group",
+      threadId: "t",
+      scopeId: "s"
+    })
   })
 })

@@ -31,9 +31,13 @@ describe("Targets", () => {
     assert.isFalse(parse("nowhere:1").isExplicit)
   })
 
-  it.prop("takes apart what was put together", [Schema.Literals(["telegram", "slack"]), Schema.Int, Schema.Int], ([platform, chat, thread]) => {
-    const [chatId, threadId] = [`C${chat}x`, `${thread}`]
-    const again = parse(`${platform}:${chatId}:${threadId}`)
-    assert.deepStrictEqual([again.platform, again.chatId, again.threadId], [platform, chatId, threadId])
-  })
+  it.prop(
+    "takes apart what was put together",
+    [Schema.Literals(["telegram", "slack"]), Schema.Int, Schema.Int],
+    ([platform, chat, thread]) => {
+      const [chatId, threadId] = [`C${chat}x`, `${thread}`]
+      const again = parse(`${platform}:${chatId}:${threadId}`)
+      assert.deepStrictEqual([again.platform, again.chatId, again.threadId], [platform, chatId, threadId])
+    }
+  )
 })

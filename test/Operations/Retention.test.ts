@@ -20,52 +20,61 @@ const outboxRow = (state: string, updatedAt: number) =>
   `VALUES (hex(randomblob(8)), 'l', 'q', 0, 'final', '{}', '${state}', 0, ${updatedAt})`
 
 const run = (sql: string) => Effect.flatMap(Database, (database) => database.execute(sql, []))
-const states = (table: string) => Effect.map(run(`SELECT state FROM ${table} ORDER BY 1`), (rows) => rows.map(({ state }) => String(state)))
+const states = (table: string) =>
+  Effect.map(run(`SELECT state FROM ${table} ORDER BY 1`), (rows) => rows.map(({ state }) => String(state)))
 
 const withTables = (test: Effect.Effect<void, unknown, Database | Scope.Scope>) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     yield* TestClock.setTime(now)
     yield* test
   }).pipe(Effect.provide(faultyDatabase(new Faults())))
 
-const retention = Layer.build(Retention.layer.pipe(
-  Layer.provide(Layer.mergeAll(Inbox.layer, Outbox.layer)),
-  Layer.provide(Settings.layerFrom({})),
-  Layer.orDie
-))
+const retention = Layer.build(
+  Retention.layer.pipe(
+    Layer.provide(Layer.mergeAll(Inbox.layer, Outbox.layer)),
+    Layer.provide(Settings.layerFrom({})),
+    Layer.orDie
+  )
+)
 
 describe("Retention", () => {
   it.effect("deletes what ended more than seven days ago, never what is open or held", () =>
-    withTables(Effect.gen(function*() {
-      for (const state of ["done", "dropped", "dead"]) {
-        yield* run(inboxRow(state, now - 8 * day))
-        yield* run(inboxRow(state, now - 6 * day))
-      }
-      for (const state of ["waiting", "running", "refused"]) yield* run(inboxRow(state, null))
-      for (const state of ["sent", "dead", "superseded", "held", "pending", "sending", "ambiguous", "preview"]) {
-        yield* run(outboxRow(state, now - 8 * day))
-      }
-      yield* run(outboxRow("sent", now - 6 * day))
-      yield* retention
-      yield* pass("70 minutes", "1 minute")
-      assert.deepStrictEqual(yield* states("inbox"), ["dead", "done", "dropped", "refused", "running", "waiting"])
-      assert.deepStrictEqual(yield* states("outbox"), ["ambiguous", "held", "pending", "preview", "sending", "sent"])
-      yield* pass("25 hours", "10 minutes")
-      assert.deepStrictEqual(yield* states("inbox"), ["refused", "running", "waiting"])
-      assert.deepStrictEqual(yield* states("outbox"), ["ambiguous", "held", "pending", "preview", "sending"])
-    })))
+    withTables(
+      Effect.gen(function* () {
+        for (const state of ["done", "dropped", "dead"]) {
+          yield* run(inboxRow(state, now - 8 * day))
+          yield* run(inboxRow(state, now - 6 * day))
+        }
+        for (const state of ["waiting", "running", "refused"]) yield* run(inboxRow(state, null))
+        for (const state of ["sent", "dead", "superseded", "held", "pending", "sending", "ambiguous", "preview"]) {
+          yield* run(outboxRow(state, now - 8 * day))
+        }
+        yield* run(outboxRow("sent", now - 6 * day))
+        yield* retention
+        yield* pass("70 minutes", "1 minute")
+        assert.deepStrictEqual(yield* states("inbox"), ["dead", "done", "dropped", "refused", "running", "waiting"])
+        assert.deepStrictEqual(yield* states("outbox"), ["ambiguous", "held", "pending", "preview", "sending", "sent"])
+        yield* pass("25 hours", "10 minutes")
+        assert.deepStrictEqual(yield* states("inbox"), ["refused", "running", "waiting"])
+        assert.deepStrictEqual(yield* states("outbox"), ["ambiguous", "held", "pending", "preview", "sending"])
+      })
+    )
+  )
 
   it.effect("deletes all there is in one go, though rows that stay stand before them", () =>
-    withTables(Effect.gen(function*() {
-      yield* run(inboxRow("waiting", null))
-      yield* run(outboxRow("held", 0))
-      const many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500) "
-      yield* run(`${many}${inboxRow("done", now - 8 * day).replace(/VALUES \((.*)\)$/, "SELECT $1 FROM n")}`)
-      yield* run(`${many}${outboxRow("sent", now - 8 * day).replace(/VALUES \((.*)\)$/, "SELECT $1 FROM n")}`)
-      assert.lengthOf(yield* states("inbox"), 3501)
-      yield* retention
-      yield* pass("65 minutes", "500 millis")
-      assert.deepStrictEqual(yield* states("inbox"), ["waiting"])
-      assert.deepStrictEqual(yield* states("outbox"), ["held"])
-    })))
+    withTables(
+      Effect.gen(function* () {
+        yield* run(inboxRow("waiting", null))
+        yield* run(outboxRow("held", 0))
+        const many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500) "
+        yield* run(`${many}${inboxRow("done", now - 8 * day).replace(/VALUES \((.*)\)$/, "SELECT $1 FROM n")}`)
+        yield* run(`${many}${outboxRow("sent", now - 8 * day).replace(/VALUES \((.*)\)$/, "SELECT $1 FROM n")}`)
+        assert.lengthOf(yield* states("inbox"), 3501)
+        yield* retention
+        yield* pass("65 minutes", "500 millis")
+        assert.deepStrictEqual(yield* states("inbox"), ["waiting"])
+        assert.deepStrictEqual(yield* states("outbox"), ["held"])
+      })
+    )
+  )
 })

@@ -1,7 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as BatchStatement from "../../src/Storage/BatchStatement.ts"
 
-const columns = [["key", "text"], ["at", "bigint"], ["n", "integer"]] as const
+const columns = [
+  ["key", "text"],
+  ["at", "bigint"],
+  ["n", "integer"]
+] as const
 const insert = BatchStatement.insert({
   name: "things.put",
   rank: 1,
@@ -12,7 +16,14 @@ const insert = BatchStatement.insert({
   values: [...BatchStatement.asGiven("key", "at"), ["twice", "r.n + r.n"]],
   onConflict: "ON CONFLICT (key) DO UPDATE SET at = excluded.at, twice = r.n RETURNING at"
 })
-const update = BatchStatement.update({ name: "things.set", rank: 2, columns, table: "things", set: "at = r.at", where: "things.key = r.key" })
+const update = BatchStatement.update({
+  name: "things.set",
+  rank: 2,
+  columns,
+  table: "things",
+  set: "at = r.at",
+  where: "things.key = r.key"
+})
 
 describe("BatchStatement", () => {
   it("has the cells of one row as numbered parameters on SQLite, wherever they are named", () => {
@@ -41,6 +52,14 @@ describe("BatchStatement", () => {
 
   it("a cell that does not exist is a defect at once, not at the first commit", () => {
     assert.throws(() =>
-      BatchStatement.update({ name: "x", rank: 1, columns, table: "things", set: "at = r.when", where: "things.key = r.key" }))
+      BatchStatement.update({
+        name: "x",
+        rank: 1,
+        columns,
+        table: "things",
+        set: "at = r.when",
+        where: "things.key = r.key"
+      })
+    )
   })
 })

@@ -20,12 +20,22 @@ const folder = Effect.acquireRelease(
 const over = <E>(database: Layer.Layer<Database, E>): Layer.Layer<Storage, E> =>
   Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer).pipe(Layer.provideMerge(database))
 
-export const storages: ReadonlyArray<readonly [string, Layer.Layer<Storage, StorageError | Postgres.PostgresUnavailable>]> = [
+export const storages: ReadonlyArray<
+  readonly [string, Layer.Layer<Storage, StorageError | Postgres.PostgresUnavailable>]
+> = [
   ["SQLite in memory", over(Database.layer({ storage: "memory", filename: "" }))],
-  ["SQLite file", over(Layer.unwrap(
-    Effect.map(folder, (folder) => Database.layer({ storage: "sqlite", filename: join(folder, "switchboard.db") }))
-  ))],
-  ["PostgreSQL", over(Layer.unwrap(
-    Effect.map(Postgres.makeDatabase, ({ url }) => Database.layer({ storage: { url }, filename: "" }))
-  ))]
+  [
+    "SQLite file",
+    over(
+      Layer.unwrap(
+        Effect.map(folder, (folder) => Database.layer({ storage: "sqlite", filename: join(folder, "switchboard.db") }))
+      )
+    )
+  ],
+  [
+    "PostgreSQL",
+    over(
+      Layer.unwrap(Effect.map(Postgres.makeDatabase, ({ url }) => Database.layer({ storage: { url }, filename: "" })))
+    )
+  ]
 ]

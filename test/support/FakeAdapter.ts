@@ -23,15 +23,22 @@ export class FakeAdapter {
   }
 
   readonly set = (more: Partial<AdapterState>): Effect.Effect<void> =>
-    Effect.suspend(() => this.state === null ? Effect.void : SubscriptionRef.update(this.state, (state) => ({ ...state, ...more })))
+    Effect.suspend(() =>
+      this.state === null ? Effect.void : SubscriptionRef.update(this.state, (state) => ({ ...state, ...more }))
+    )
 
   get registration(): Registration {
     return {
       name: this.name,
       label: `Fake ${this.name}`,
-      make: Effect.gen({ self: this }, function*() {
+      make: Effect.gen({ self: this }, function* () {
         yield* this.script(this.made++)
-        yield* Effect.addFinalizer(() => Effect.andThen(this.closing, Effect.sync(() => void this.ended++)))
+        yield* Effect.addFinalizer(() =>
+          Effect.andThen(
+            this.closing,
+            Effect.sync(() => void this.ended++)
+          )
+        )
         this.state = yield* SubscriptionRef.make<AdapterState>({
           status: "connected",
           detail: null,
