@@ -10,10 +10,12 @@ import * as Echo from "./Agent/Echo.ts"
 import type { ConfigError } from "./Config/ConfigError.ts"
 import { Storage } from "./Config/GatewaySettings.ts"
 import { Settings } from "./Config/Settings.ts"
+import { AgentCall } from "./Conversation/AgentCall.ts"
 import * as Conversation from "./Conversation/Conversation.ts"
 import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
+import { Voice } from "./Conversation/Voice.ts"
 import * as IdempotencyKey from "./Delivery/IdempotencyKey.ts"
 import * as Reply from "./Delivery/Reply.ts"
 import { SendQueues } from "./Delivery/SendQueues.ts"
@@ -65,6 +67,8 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(Layer.mergeAll(lanes, Access.layer)),
     Layer.provideMerge(Conversation.layer),
     Layer.provideMerge(TurnRunner.layer),
+    Layer.provideMerge(AgentCall.layer),
+    Layer.provideMerge(Voice.layer),
     Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
     Layer.provideMerge(Retention.layer),
     Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer))

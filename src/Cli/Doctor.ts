@@ -76,11 +76,11 @@ const storage = (home: HomePaths) =>
       return yield* Effect.try({ try: () => sqlite(home.database), catch: (cause) => cause })
     }
     const opened = yield* Effect.result(
-      Layer.build(Database.layer({ storage: { url: choice.url }, filename: home.database, exclusive: false }))
+      Layer.build(Database.layer({ storage: { url: choice.url }, filename: home.database, claim: "none" }))
     )
     if (Result.isSuccess(opened)) return good("storage", "the PostgreSQL server takes us")
     const { message, reason } = opened.failure
-    return reason === "InUse" ? good("storage", `in use: ${message}`) : bad("storage", message)
+    return reason === "OlderSchema" ? good("storage", `PostgreSQL takes us; ${message}`) : bad("storage", message)
   }).pipe(Effect.scoped)
 
 /** Takes the write lock for a moment: a running gateway is not disturbed, and the schema is left as it is. */

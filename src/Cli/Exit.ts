@@ -29,6 +29,7 @@ const storageCode = (error: StorageError): number => {
   switch (error.reason) {
     case "Unreachable":
     case "InUse":
+    case "OlderSchema":
       return exitCode.temporary
     case "Refused":
     case "NewerSchema":

@@ -1,6 +1,6 @@
 /**
- * The database as one-shot commands see it, beside a gateway that may be running: opened for the command, shared, never
- * made. With `memory` storage there is nothing to see from outside.
+ * The database as one-shot commands see it, beside a gateway that may be running: opened for the command, neither
+ * claimed nor migrated. With `memory` storage there is nothing to see from outside.
  */
 import { existsSync } from "node:fs"
 import { Effect, Layer } from "effect"
@@ -25,13 +25,12 @@ export const shared = (whenMissing: "empty" | "created") =>
         })
       }
       const filename = paths(settings.home).database
-      if (choice._tag === "sqlite" && whenMissing === "empty" && !existsSync(filename)) {
-        return Database.layer({ storage: "memory", filename })
-      }
+      const isMissing = choice._tag === "sqlite" && !existsSync(filename)
+      if (isMissing && whenMissing === "empty") return Database.layer({ storage: "memory", filename })
       return Database.layer({
         storage: choice._tag === "postgres" ? { url: choice.url } : choice._tag,
         filename,
-        exclusive: false
+        claim: isMissing ? "exclusive" : "none"
       })
     })
   )

@@ -5,19 +5,16 @@
 import { Clock, Effect, Layer, Random } from "effect"
 import { DisplayBusyAckEnabled } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
-import * as Reply from "../Delivery/Reply.ts"
-import { SendQueues } from "../Delivery/SendQueues.ts"
 import { type Notice, Turns } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
 import { ended, type InboxRow, refused, waiting, waitingDropped } from "../Storage/Inbox.ts"
-import { Installation } from "../Storage/Installation.ts"
 import { Journal } from "../Storage/Journal.ts"
-import { stored } from "../Storage/Outbox.ts"
 import * as Commands from "./Commands.ts"
 import { answerOf, mayAnswer, Prompts } from "./Prompts.ts"
 import * as SlashCommand from "./SlashCommand.ts"
 import * as Texts from "./Texts.ts"
 import { TurnRunner } from "./TurnRunner.ts"
+import { Voice } from "./Voice.ts"
 
 /** One acknowledgement per session in this time (`conversation Y7`). */
 const ackEvery = 30_000
@@ -29,36 +26,16 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const runner = yield* TurnRunner
     const journal = yield* Journal
-    const queues = yield* SendQueues
     const prompts = yield* Prompts
     const clock = yield* Clock.Clock
-    const installation = (yield* Installation).id
+    const voice = yield* Voice
     const settings = yield* Settings
     const acknowledges = yield* settings.get(DisplayBusyAckEnabled)
     const acknowledged = new Map<string, number>()
 
-    /** Stores a short text with whatever belongs to it, in one transaction. */
-    const say = Effect.fnUntraced(function* (row: InboxRow, cause: string, text: string, writes: ReadonlyArray<Write>) {
-      const target = Reply.targetOf(row.event.source)
-      const outlet = queues.outlet(row.link)
-      const rows = Reply.rows({
-        installation,
-        cause,
-        link: row.link,
-        target,
-        sessionKey: row.sessionKey,
-        kind: "notice",
-        text,
-        replyTo: row.event.messageId,
-        notify: false,
-        capabilities: outlet?.capabilities(target) ?? Reply.assumedCapabilities,
-        at: clock.currentTimeMillisUnsafe()
-      })
-      const receipt = yield* journal.commit([...rows.map(stored), ...writes])
-      queues.offer(
-        rows.flatMap((out, i) => (receipt[i] === undefined ? [] : [{ ...out, seq: Number(receipt[i].seq) }]))
-      )
-    })
+    /** A short text that answers one row, with whatever belongs into its transaction. */
+    const say = (row: InboxRow, cause: string, text: string, writes: ReadonlyArray<Write>) =>
+      voice.say(voice.occasion(row, cause), { kind: "notice", text, notify: false }, writes)
 
     const mayTell = (sessionKey: string, now: number): boolean => {
       const last = acknowledged.get(sessionKey)

@@ -3,80 +3,35 @@
  * with the transcript, the Outbox rows and the end of the Inbox row (law 2). What interrupts it may stop the agent, never
  * that transaction.
  */
-import {
-  Cause,
-  Clock,
-  Context,
-  Duration,
-  Effect,
-  Exit,
-  Layer,
-  Metric,
-  Random,
-  Ref,
-  type Scope,
-  Semaphore,
-  Stream
-} from "effect"
-import { Agent, type AgentError, type AgentEvent, type AgentRun } from "../Agent/Agent.ts"
-import {
-  AgentClarifyTimeout,
-  ApprovalsGatewayTimeout,
-  GatewayMaxRunningTurns,
-  StreamingBufferThreshold,
-  StreamingCursor,
-  StreamingEditInterval,
-  StreamingEnabled
-} from "../Config/GatewaySettings.ts"
-import { redact } from "../Config/Redact.ts"
+import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Random, Semaphore } from "effect"
+import type { AgentError } from "../Agent/Agent.ts"
+import { GatewayMaxRunningTurns } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
-import type { Capabilities, Outlet, Target } from "../Delivery/Outlet.ts"
+import type { Outlet } from "../Delivery/Outlet.ts"
 import * as Reply from "../Delivery/Reply.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { isLiveSilence } from "../Delivery/SilenceFilter.ts"
 import * as SessionId from "../Session/SessionId.ts"
 import type { StopReason, Turn } from "../Session/Turns.ts"
-import { ended, started } from "../Storage/Inbox.ts"
-import { Installation } from "../Storage/Installation.ts"
+import { started } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
-import { type OutboxRow, previewOf, stored } from "../Storage/Outbox.ts"
-import { opened, type Route, said, touched, Transcript } from "../Storage/Transcript.ts"
-import type { Write } from "../Storage/BatchStatement.ts"
-import * as Preview from "./Preview.ts"
-import { Prompts } from "./Prompts.ts"
+import type { OutboxRow } from "../Storage/Outbox.ts"
+import type { Route } from "../Storage/Transcript.ts"
+import { AgentCall, type Produced, type Run } from "./AgentCall.ts"
 import * as Texts from "./Texts.ts"
-import { Typing } from "./Typing.ts"
+import * as TurnEnd from "./TurnEnd.ts"
+import { Voice } from "./Voice.ts"
 
 /** Processes that may die with the same turn before it is set aside (`session U5`). */
 const maxStarts = 3
 /** A link that is not there yet (the start of the gateway) is waited for; then its defaults must do. */
 const linkPatience = Duration.seconds(10)
-const historyBound = 200
 
 const turns = Metric.counter("turns_total", { description: "turns that ended", incremental: true })
 const failedTurns = Metric.counter("turns_failed_total", {
   description: "turns that ended in an error",
   incremental: true
 })
-
-/** What a turn has come to before it is stored. */
-interface Produced {
-  readonly text: string
-  readonly attachments: ReadonlyArray<string>
-}
-
-/** What one run keeps track of. */
-interface Run {
-  readonly turn: Turn
-  readonly cause: string
-  readonly target: Target
-  readonly outlet: Outlet | null
-  readonly capabilities: Capabilities
-  preview: Preview.Preview | null
-  attachments: Array<string>
-  tools: number
-  prompts: number
-}
 
 export class TurnRunner extends Context.Service<
   TurnRunner,
@@ -90,181 +45,21 @@ export class TurnRunner extends Context.Service<
   static readonly layer = Layer.effect(
     TurnRunner,
     Effect.gen(function* () {
-      const agent = yield* Agent
+      const calls = yield* AgentCall
       const journal = yield* Journal
       const queues = yield* SendQueues
-      const transcript = yield* Transcript
-      const typing = yield* Typing
-      const prompts = yield* Prompts
-      const installation = (yield* Installation).id
+      const voice = yield* Voice
       const clock = yield* Clock.Clock
       const settings = yield* Settings
       const permits = yield* Semaphore.make(yield* settings.get(GatewayMaxRunningTurns))
-      const clarifyTimeout = yield* settings.get(AgentClarifyTimeout)
-      const approvalTimeout = yield* settings.get(ApprovalsGatewayTimeout)
-      const streaming = yield* settings.get(StreamingEnabled)
-      const previewSettings: Preview.PreviewSettings = {
-        interval: Duration.toMillis(yield* settings.get(StreamingEditInterval)),
-        threshold: yield* settings.get(StreamingBufferThreshold),
-        cursor: yield* settings.get(StreamingCursor)
-      }
-      const running = new Map<string, AgentRun>()
-
       const now = () => clock.currentTimeMillisUnsafe()
-
-      const rowsOf = (run: Run, options: Partial<Reply.ReplyOptions> & Pick<Reply.ReplyOptions, "kind" | "text">) =>
-        Reply.rows({
-          installation,
-          cause: run.cause,
-          link: run.turn.row.link,
-          target: run.target,
-          sessionKey: run.turn.sessionKey,
-          replyTo: run.turn.row.event.messageId,
-          notify: true,
-          capabilities: run.capabilities,
-          at: now(),
-          ...options
-        })
-
-      /** Commits writes together with rows, then lets the rows that are new leave. */
-      const commit = (writes: ReadonlyArray<Write>, rows: ReadonlyArray<OutboxRow>) =>
-        Effect.map(journal.commit([...rows.map(stored), ...writes]), (receipt) => {
-          const fresh: Array<OutboxRow> = []
-          for (let i = 0; i < rows.length; i++) {
-            const returned = receipt[i]
-            if (returned === undefined) continue
-            const row = rows[i]!
-            fresh.push({ ...row, seq: Number(returned.seq), preview: row.preview ?? previewOf(returned.preview) })
-          }
-          return fresh
-        })
-
-      /** Something shown in the middle of a turn: its own commit, under a key that a second run of the turn repeats. */
-      const interject = (run: Run, options: Partial<Reply.ReplyOptions> & Pick<Reply.ReplyOptions, "kind" | "text">) =>
-        Effect.map(commit([], rowsOf(run, options)), queues.offer).pipe(
-          Effect.catch((error) => Effect.logWarning("an interim message was not stored", error.message))
-        )
-
-      const ask = Effect.fnUntraced(function* (
-        run: Run,
-        agentRun: AgentRun,
-        event: Extract<AgentEvent, { readonly _tag: "Question" | "Approval" }>,
-        indicator: { readonly pause: () => void; readonly resume: () => void } | null
-      ): Effect.fn.Return<void, never, Scope.Scope> {
-        const { turn } = run
-        const isQuestion = event._tag === "Question"
-        const timeout = isQuestion ? clarifyTimeout : approvalTimeout
-        const resume = () => {
-          indicator?.resume()
-          turn.awaiting(false)
-        }
-        const prompt = {
-          kind: isQuestion ? ("question" as const) : ("approval" as const),
-          choices: isQuestion ? event.choices : [],
-          userId: turn.row.event.source.userId,
-          isDirect: turn.row.event.source.chatType === "dm",
-          resolve: (answer: Parameters<AgentRun["answer"]>[1]) =>
-            Effect.andThen(Effect.sync(resume), agentRun.answer(event.promptId, answer))
-        }
-        yield* prompts.open(turn.sessionKey, prompt)
-        indicator?.pause()
-        turn.awaiting(true)
-        // A second run asks again, so the key tells the runs apart (`conversation A12`).
-        yield* interject(run, {
-          kind: "prompt",
-          cause: `${run.cause}:${turn.row.starts}:${run.prompts++}`,
-          text: isQuestion
-            ? Texts.question(event.question, event.choices)
-            : Texts.approval(redact(event.command), event.description && redact(event.description))
-        })
-        // Without a limit a question waits; an approval that may not wait is none (`conversation A6`, C5).
-        if (isQuestion && Duration.toMillis(timeout) <= 0) return
-        yield* Effect.sleep(timeout).pipe(
-          Effect.andThen(
-            Effect.suspend(() => {
-              if (prompts.of(turn.sessionKey) !== prompt) return Effect.void
-              prompts.take(turn.sessionKey, prompt)
-              return prompt.resolve({ _tag: "None", why: "timeout" })
-            })
-          ),
-          Effect.forkScoped
-        )
-      })
-
-      const produce = Effect.fnUntraced(function* (run: Run): Effect.fn.Return<Produced, AgentError, Scope.Scope> {
-        const { turn } = run
-        const { event } = turn.row
-        const indicator =
-          run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, run.target) : null
-        const sessionId = turn.route?.sessionId ?? ""
-        const agentRun = yield* agent.start({
-          sessionKey: turn.sessionKey,
-          sessionId,
-          turnId: String(turn.row.id),
-          event,
-          text: event.text,
-          media: event.media,
-          history: Effect.suspend(() =>
-            sessionId === "" ? Effect.succeed([]) : transcript.history(sessionId, historyBound)
-          )
-        })
-        yield* Effect.acquireRelease(
-          Effect.sync(() => running.set(turn.sessionKey, agentRun)),
-          () => Effect.sync(() => running.get(turn.sessionKey) === agentRun && running.delete(turn.sessionKey))
-        )
-        const streams = run.outlet !== null && run.capabilities.edit && (streaming ?? run.capabilities.streaming)
-        const text = yield* Ref.make("")
-        yield* Stream.runForEach(agentRun.events, (event): Effect.Effect<void, never, Scope.Scope> => {
-          switch (event._tag) {
-            case "Final":
-              return Ref.set(text, event.text)
-            case "TextDelta":
-              return streams && run.outlet !== null ? grow(run, run.outlet, event.text) : Effect.void
-            case "Commentary":
-              return interject(run, { kind: "commentary", text: event.text, notify: false, ordinal: run.tools++ })
-            case "ToolStarted":
-              return interject(run, {
-                kind: "tool",
-                text: Texts.toolLine(event.tool, event.preview),
-                notify: false,
-                replyTo: null,
-                ordinal: run.tools++
-              })
-            case "ToolFinished":
-              return Effect.void
-            case "Attachment":
-              return Effect.sync(() => {
-                run.attachments.push(Texts.attachment(event.ref, event.caption))
-              })
-            case "Question":
-            case "Approval":
-              return ask(run, agentRun, event, indicator)
-          }
-        })
-        return { text: yield* Ref.get(text), attachments: run.attachments }
-      })
-
-      const grow = Effect.fnUntraced(function* (run: Run, outlet: Outlet, delta: string) {
-        if (run.preview === null) {
-          const [row] = rowsOf(run, { kind: "final", text: " " })
-          if (row === undefined) return
-          run.preview = yield* Preview.make({
-            outlet,
-            capabilities: run.capabilities,
-            settings: previewSettings,
-            row,
-            canShow: () => outlet.isUp() && queues.isIdle(outlet.link, row.queue)
-          }).pipe(Effect.provideService(Journal, journal))
-        }
-        run.preview.push(delta)
-      })
 
       /** Texts of the turn's end, as rows; the first takes the place of what is shown already. */
       const replyRows = (run: Run, texts: ReadonlyArray<string>): ReadonlyArray<OutboxRow> => {
         const out: Array<OutboxRow> = []
         for (const text of texts) {
           out.push(
-            ...rowsOf(run, {
+            ...voice.rows(run, {
               kind: "final",
               text,
               ordinal: out.length,
@@ -286,55 +81,14 @@ export class TurnRunner extends Context.Service<
             }))
 
       /** Stores the turn's end with everything that belongs to it (`session B1`); gives the rows that may leave now. */
-      const conclude = Effect.fnUntraced(function* (
-        run: Run,
-        end: {
-          readonly texts: ReadonlyArray<string>
-          readonly transcript: "exchange" | "unanswered" | "nothing"
-          readonly answer: string
-          readonly state?: "done" | "dead"
-          readonly note?: string
-        }
-      ) {
+      const conclude = Effect.fnUntraced(function* (run: Run, end: TurnEnd.TurnEnd) {
         const { turn } = run
         const at = now()
         const route = yield* routeFor(turn)
-        const writes: Array<Write> = [ended(turn.row.id, end.state ?? "done", at, end.note ?? null)]
         // Also of a turn that had just finished when the boundary was drawn.
         const isOver = turn.stopReason() === "reset"
-        if (turn.route !== null) writes.push(touched(turn.sessionKey, at))
-        else if (!isOver) writes.push(...opened(route, turn.row.event.source))
-        if (end.transcript !== "nothing") {
-          const message = {
-            sessionId: route.sessionId,
-            turn: run.cause,
-            timestamp: turn.row.event.timestamp ?? turn.row.takenAt
-          }
-          writes.push(
-            said({
-              ...message,
-              ordinal: 0,
-              role: "user",
-              content: turn.row.event.text,
-              platformMessageId: turn.row.event.messageId,
-              unanswered: end.transcript === "unanswered"
-            })
-          )
-          if (end.transcript === "exchange") {
-            writes.push(
-              said({
-                ...message,
-                ordinal: 1,
-                role: "assistant",
-                content: end.answer,
-                timestamp: at,
-                platformMessageId: null,
-                unanswered: false
-              })
-            )
-          }
-        }
-        const fresh = yield* commit(writes, replyRows(run, end.texts))
+        const writes = TurnEnd.writesOf({ turn, route, end, cause: run.cause, at, isOver })
+        const fresh = yield* voice.commit(writes, replyRows(run, end.texts))
         if (!isOver) turn.routed(route)
         return fresh
       })
@@ -376,15 +130,15 @@ export class TurnRunner extends Context.Service<
         )
 
       const concludeDefect = Effect.fnUntraced(function* (run: Run, cause: Cause.Cause<AgentError>) {
-        const errorId = Reply.keyOf({ installation, cause: run.cause, kind: "notice" }, run.turn.row.starts).slice(0, 8)
+        const errorId = voice.errorId(run.cause, run.turn.row.starts)
         yield* Effect.logError(`a turn died (error ${errorId})`, cause)
         return yield* conclude(run, { texts: [Texts.internal(errorId)], transcript: "unanswered", answer: "" })
       })
 
       /** Parts that were shown stay, without cursor; the rest is thrown away (`conversation Y2`, `delivery F5`). */
       const shownOnly = (run: Run): ReadonlyArray<string> => {
-        const shown = run.preview?.shown() ?? null
-        return shown === null ? [] : [shown.text.slice(0, shown.text.length - previewSettings.cursor.length) || "…"]
+        const shown = calls.shown(run)
+        return shown === null ? [] : [shown]
       }
 
       const concludeStopped = (run: Run, reason: StopReason | null) =>
@@ -397,20 +151,15 @@ export class TurnRunner extends Context.Service<
               answer: ""
             })
 
-      const runOf = (turn: Turn, outlet: Outlet | null): Run => {
-        const target = Reply.targetOf(turn.row.event.source)
-        return {
-          turn,
-          cause: `turn:${turn.row.id}`,
-          target,
-          outlet,
-          capabilities: outlet?.capabilities(target) ?? Reply.assumedCapabilities,
-          preview: null,
-          attachments: [],
-          tools: 0,
-          prompts: 0
-        }
-      }
+      const runOf = (turn: Turn, outlet: Outlet | null): Run => ({
+        ...voice.occasion(turn.row, `turn:${turn.row.id}`),
+        turn,
+        outlet,
+        preview: null,
+        attachments: [],
+        tools: 0,
+        prompts: 0
+      })
 
       const awaitOutlet = (link: string): Effect.Effect<Outlet | null> => {
         const outlet = queues.outlet(link)
@@ -432,7 +181,7 @@ export class TurnRunner extends Context.Service<
 
       /** The agent may be stopped at any point; what it came to is then still stored, and what is owed is offered. */
       const attempt = (run: Run, restore: Restore): Effect.Effect<void> =>
-        restore(Effect.scoped(produce(run))).pipe(
+        restore(Effect.scoped(calls.produce(run))).pipe(
           Effect.exit,
           Effect.flatMap((exit) => store(concludeExit(run, exit)))
         )
@@ -476,7 +225,7 @@ export class TurnRunner extends Context.Service<
       }
 
       return {
-        steer: (sessionKey, text) => running.get(sessionKey)?.steer(text) ?? Effect.succeed(false),
+        steer: calls.steer,
         run: (turn) =>
           Effect.uninterruptibleMask((restore) =>
             once(turn, restore(permits.take(1)), () =>

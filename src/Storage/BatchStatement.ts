@@ -17,8 +17,6 @@ export interface BatchStatement {
   readonly text: Readonly<Record<Dialect, string>>
   /** Index of the cell that identifies a row; `null` = rows have no identity. */
   readonly identity: number | null
-  /** Which of two rows with the same identity counts when both come into one transaction. */
-  readonly wins: "first" | "last"
   /** Column of the returned rows that equals the identity cell; `null` = nothing is returned. */
   readonly returning: string | null
 }
@@ -38,8 +36,6 @@ interface Options {
   /** Cells of a row, in order; expressions name them as `r.NAME`. */
   readonly columns: Columns
   readonly identity?: string
-  /** Default `last`: the later writer knows more. `first`: the statement itself ignores what is there already. */
-  readonly wins?: "first" | "last"
 }
 
 /** The rows of the JSON parameter, in their order, as a table `r`. */
@@ -64,7 +60,6 @@ const make = (
   text,
   identity:
     options.identity === undefined ? null : options.columns.findIndex(([column]) => column === options.identity),
-  wins: options.wins ?? "last",
   returning: options.returning ?? null
 })
 

@@ -10,14 +10,14 @@ import { SqlClient, SqlError } from "effect/sql"
 import type { BatchStatement, Cell } from "./BatchStatement.ts"
 import * as Migrations from "./Migrations.ts"
 import * as SqliteClient from "./SqliteClient.ts"
-import * as Writer from "./Writer.ts"
 
 /**
  * Why there is no database; `message` says what to do. `Unreachable`: it cannot be opened or does not answer. `InUse`:
- * another gateway has it. `Refused`: it is there and does not let us in, or is no database.
+ * another gateway has it. `Refused`: it is there and does not let us in, or is no database. `OlderSchema`: only without a
+ * claim, when no gateway of this version has been here yet.
  */
 export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
-  reason: Schema.Literals(["Unreachable", "InUse", "Refused", "MigrationFailed", "NewerSchema"]),
+  reason: Schema.Literals(["Unreachable", "InUse", "Refused", "MigrationFailed", "NewerSchema", "OlderSchema"]),
   message: Schema.String
 }) {}
 
@@ -25,12 +25,15 @@ export interface DatabaseConfig {
   readonly storage: "sqlite" | "memory" | { readonly url: Redacted.Redacted }
   /** Of the SQLite file; used when `storage` is `sqlite`. */
   readonly filename: string
-  /**
-   * PostgreSQL: `true` (default) claims the database for this process; `false` shares it with other runners of one
-   * cluster, and still keeps out a gateway that wants it alone (law 7).
-   */
-  readonly exclusive?: boolean | undefined
+  readonly claim?: Claim | undefined
 }
+
+/**
+ * `exclusive` (default) claims a PostgreSQL database for this process; `shared` shares it with other runners of one
+ * cluster, and still keeps out a gateway that wants it alone (law 7). `none` claims and migrates nothing: for commands
+ * beside a gateway that may be running; it wants the schema of this version.
+ */
+export type Claim = "exclusive" | "shared" | "none"
 
 type Row = Record<string, unknown>
 
@@ -60,27 +63,16 @@ export class Database extends Context.Service<
      * Await nothing foreign in it. A locked SQLite file is waited for up to a minute (`session B4`).
      */
     readonly transaction: <A, E, R>(e: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError.SqlError, R>
-    /**
-     * The Journal's transaction: all groups or none, synced; gives what `RETURNING` gave, group by group. On a SQLite file
-     * a thread does it, so call it outside of `transaction`: inside one it would wait for that one's own lock.
-     */
-    readonly commit: (groups: ReadonlyArray<Writer.Group>) => Effect.Effect<Writer.Returned, SqlError.SqlError>
   }
 >()("Storage/Database") {
   /** Opens, claims and migrates the database (`session B4`: whoever gets an error here accepts no message). */
   static readonly layer = (config: DatabaseConfig): Layer.Layer<Database | SqlClient.SqlClient, StorageError> =>
     Layer.effectContext(
       typeof config.storage === "object"
-        ? postgres(config.storage.url, config.exclusive ?? true)
-        : sqlite(config.storage === "memory" ? ":memory:" : config.filename)
+        ? postgres(config.storage.url, config.claim ?? "exclusive")
+        : sqlite(config.storage === "memory" ? ":memory:" : config.filename, config.claim ?? "exclusive")
     ).pipe(Layer.provide(Reactivity.layer))
 }
-
-/** `commit` by the means that every database has. */
-export const commitWith =
-  ({ batch, transaction }: Pick<Database["Service"], "batch" | "transaction">): Database["Service"]["commit"] =>
-  (groups) =>
-    transaction(Effect.forEach(groups, ({ rows, statement }) => batch(statement, rows)))
 
 type Opening = Effect.fn.Return<
   Context.Context<Database | SqlClient.SqlClient>,
@@ -88,8 +80,8 @@ type Opening = Effect.fn.Return<
   Scope.Scope | Reactivity.Reactivity
 >
 
-const migrated = (sql: SqlClient.SqlClient, describe: string) =>
-  Migrations.run().pipe(
+const migrated = (sql: SqlClient.SqlClient, describe: string, claim: Claim) =>
+  (claim === "none" ? Effect.as(Migrations.verify(), []) : Migrations.run()).pipe(
     Effect.tap((ids) => (ids.length === 0 ? Effect.void : Effect.logInfo(`${describe}: now at schema ${ids.at(-1)}`))),
     Effect.provideService(SqlClient.SqlClient, sql),
     Effect.catchTag("MigrationError", ({ reason, message }) =>
@@ -121,7 +113,7 @@ const batchOnSqlite =
           )
     })
 
-const sqlite = Effect.fnUntraced(function* (filename: string): Opening {
+const sqlite = Effect.fnUntraced(function* (filename: string, claim: Claim): Opening {
   const durable = filename !== ":memory:"
   const describe = durable ? `SQLite ${filename}` : "SQLite in memory"
   const refused = (error: SqlError.SqlError) =>
@@ -136,21 +128,15 @@ const sqlite = Effect.fnUntraced(function* (filename: string): Opening {
           }
     )
   const sql = yield* Effect.mapError(SqliteClient.make({ filename }), refused)
-  yield* Effect.catchTag(migrated(sql, describe), "SqlError", (error) => Effect.fail(refused(error)))
-  const [journal] = yield* Effect.mapError(sql.unsafe<Row>("PRAGMA journal_mode"), refused)
-  const means: Pick<Database["Service"], "batch" | "transaction"> = {
-    batch: batchOnSqlite(sql),
-    transaction: (e) => SqliteClient.transaction(sql, e)
-  }
+  yield* Effect.catchTag(migrated(sql, describe, claim), "SqlError", (error) => Effect.fail(refused(error)))
   return Context.make(SqlClient.SqlClient, sql).pipe(
     Context.add(Database, {
       dialect: "sqlite",
       describe,
       durable,
       execute: executeOn(sql),
-      ...means,
-      // only with WAL can one connection read while another one writes
-      commit: journal?.["journal_mode"] === "wal" ? (yield* Writer.make({ filename })).commit : commitWith(means)
+      batch: batchOnSqlite(sql),
+      transaction: (e) => SqliteClient.transaction(sql, e)
     })
   )
 })
@@ -161,10 +147,10 @@ const ownerLock = `1398227524, 1`
 const ownerKeepAlive = ["tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5", "tcp_keepalives_count = 3"]
 const statementTimeout = "30 seconds"
 
-const postgres = Effect.fnUntraced(function* (url: Redacted.Redacted, exclusive: boolean): Opening {
+const postgres = Effect.fnUntraced(function* (url: Redacted.Redacted, claim: Claim): Opening {
   const describe = describeUrl(url)
   const refused = (error: SqlError.SqlError) => postgresError(error, describe, url)
-  const owner = yield* ownership(url, exclusive, describe)
+  const owner = yield* claim === "none" ? guest(url, describe) : ownership(url, claim, describe)
   const sql = yield* PgClient.make({
     url,
     maxConnections: 6,
@@ -174,8 +160,9 @@ const postgres = Effect.fnUntraced(function* (url: Redacted.Redacted, exclusive:
     // a commit that the server has not synced may not be acknowledged, whatever its own default is
     ...(owner.synchronousCommit === "off" ? { startupParameters: { synchronous_commit: "on" } } : {})
   }).pipe(Effect.mapError(refused))
-  yield* Effect.catchTag(migrated(sql, describe), "SqlError", (error) => Effect.fail(refused(error)))
-  if (!owner.fsync) yield* Effect.logWarning(`${describe} runs with fsync=off: a power cut there loses messages`)
+  yield* Effect.catchTag(migrated(sql, describe, claim), "SqlError", (error) => Effect.fail(refused(error)))
+  if (!owner.fsync && claim !== "none")
+    yield* Effect.logWarning(`${describe} runs with fsync=off: a power cut there loses messages`)
 
   const execute = executeOn(sql)
   const notOwner = Effect.fail(failure(SqlError.ConnectionError, `${describe}: the claim on the database is lost`))
@@ -187,18 +174,14 @@ const postgres = Effect.fnUntraced(function* (url: Redacted.Redacted, exclusive:
       Effect.mapBoth({ onFailure: classifyData, onSuccess: narrowIntegers }),
       Effect.timeoutOrElse({ duration: statementTimeout, orElse: () => tooSlow })
     )
-  const means: Pick<Database["Service"], "batch" | "transaction"> = {
-    batch: (statement, rows) => run(statement.text.pg, [JSON.stringify(rows)]),
-    transaction: (e) => guarded(sql.withTransaction(e))
-  }
   return Context.make(SqlClient.SqlClient, sql).pipe(
     Context.add(Database, {
       dialect: "pg",
       describe,
       durable: owner.fsync,
       execute: run,
-      ...means,
-      commit: commitWith(means)
+      batch: (statement, rows) => run(statement.text.pg, [JSON.stringify(rows)]),
+      transaction: (e) => guarded(sql.withTransaction(e))
     })
   )
 })
@@ -210,33 +193,43 @@ interface Ownership {
   readonly synchronousCommit: string
 }
 
+const durability = (connection: PgConnection.PgConnection) =>
+  Effect.map(
+    connection.query(
+      "SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit"
+    ),
+    ({ rows }) => ({ fsync: rows[0]?.["fsync"] === "on", synchronousCommit: String(rows[0]?.["synchronous_commit"]) })
+  )
+
+/** Beside whoever owns the database: nothing is held, so nothing can be lost. */
+const guest = (url: Redacted.Redacted, describe: string): Effect.Effect<Ownership, StorageError> =>
+  Effect.scoped(Effect.flatMap(PgConnection.make({ url, applicationName: "switchboard" }), durability)).pipe(
+    Effect.mapBoth({
+      onFailure: (error) => postgresError(error, describe, url),
+      onSuccess: (settings) => ({ held: () => true, ...settings })
+    })
+  )
+
 /**
  * Holds the advisory lock on a connection of its own for the whole scope. The server frees it when the process dies;
  * when only the connection dies, nothing is written until the lock is ours again.
  */
 const ownership = Effect.fnUntraced(function* (
   url: Redacted.Redacted,
-  exclusive: boolean,
+  kind: Exclude<Claim, "none">,
   describe: string
 ): Effect.fn.Return<Ownership, StorageError, Scope.Scope> {
   let held = false
   const first = yield* Deferred.make<Ownership, StorageError>()
   const hold = Effect.gen(function* () {
     const connection = yield* PgConnection.make({ url, keepAlive: "10 seconds", applicationName: "switchboard owner" })
-    yield* claim(connection, exclusive, describe)
+    yield* claimed(connection, kind, describe)
     for (const setting of ownerKeepAlive) yield* connection.query(`SET ${setting}`)
-    const settings = yield* connection.query(
-      "SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit"
-    )
-    const { fsync, synchronous_commit } = settings.rows[0] ?? {}
+    const settings = yield* durability(connection)
     // the queue fails at the moment the connection does; nobody ever notifies on this channel
     const broken = yield* connection.listen("switchboard_owner")
     held = true
-    yield* Deferred.succeed(first, {
-      held: () => held,
-      fsync: fsync === "on",
-      synchronousCommit: String(synchronous_commit)
-    })
+    yield* Deferred.succeed(first, { held: () => held, ...settings })
     return yield* Effect.forever(Queue.take(broken))
   }).pipe(
     Effect.scoped,
@@ -258,8 +251,8 @@ const ownership = Effect.fnUntraced(function* (
 })
 
 /** A process that was just killed may still hold the lock for a moment: asked ten times within two seconds. */
-const claim = (connection: PgConnection.PgConnection, exclusive: boolean, describe: string) =>
-  connection.query(`SELECT pg_try_advisory_lock${exclusive ? "" : "_shared"}(${ownerLock}) AS held`).pipe(
+const claimed = (connection: PgConnection.PgConnection, kind: Exclude<Claim, "none">, describe: string) =>
+  connection.query(`SELECT pg_try_advisory_lock${kind === "shared" ? "_shared" : ""}(${ownerLock}) AS held`).pipe(
     Effect.flatMap((result) =>
       result.rows[0]?.["held"] === true
         ? Effect.void

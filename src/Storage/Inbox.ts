@@ -58,7 +58,6 @@ const insert = BatchStatement.insert({
     ["ended_at", "bigint"]
   ],
   identity: "ref",
-  wins: "first",
   returning: "ref",
   into: "inbox",
   values: BatchStatement.asGiven(

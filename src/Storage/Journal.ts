@@ -70,14 +70,22 @@ export class Journal extends Context.Service<
         const groups = group(entries)
         return groups.length === 0
           ? Effect.succeed(groups)
-          : database.commit(groups).pipe(
-              // One write that makes the driver throw must not end the fiber that everybody waits for.
-              Effect.catchDefect((defect) => Effect.fail(thrown(defect))),
-              Effect.map((returned) => {
-                for (const [i, g] of groups.entries()) g.returned = returned[i] ?? []
-                return groups
-              })
-            )
+          : database
+              .transaction(
+                Effect.forEach(
+                  groups,
+                  (g) =>
+                    Effect.map(database.batch(g.statement, g.rows), (returned) => {
+                      g.returned = returned
+                    }),
+                  { discard: true }
+                )
+              )
+              .pipe(
+                // One write that makes the driver throw must not end the fiber that everybody waits for.
+                Effect.catchDefect((defect) => Effect.fail(thrown(defect))),
+                Effect.as(groups)
+              )
       }
 
       const settle = (entries: ReadonlyArray<Entry>, groups: ReadonlyArray<Group>) =>

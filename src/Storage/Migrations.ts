@@ -10,15 +10,57 @@ import { webChat } from "./migrations/0002_web_chat.ts"
 import { dialects } from "./migrations/Migration.ts"
 import type { Migration } from "./migrations/Migration.ts"
 
-/** `NewerSchema`: nothing was touched. `MigrationFailed`: migration `migration` was rolled back, earlier ones stand. */
+/** `NewerSchema`, `OlderSchema`: nothing was touched. `MigrationFailed`: migration `migration` was rolled back, earlier ones stand. */
 export class MigrationError extends Schema.TaggedError<MigrationError>()("MigrationError", {
-  reason: Schema.Literals(["NewerSchema", "MigrationFailed"]),
+  reason: Schema.Literals(["NewerSchema", "OlderSchema", "MigrationFailed"]),
   migration: Schema.Int,
   message: Schema.String
 }) {}
 
 /** In order, numbered 1, 2, 3 … without gaps. */
 export const all: ReadonlyArray<Migration> = [gateway, webChat]
+
+const current = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+  sql<{ readonly id: number | null }>`SELECT max(id) AS id FROM switchboard_migrations`.pipe(
+    Effect.map((rows) => rows[0]?.id ?? 0)
+  )
+)
+
+const refuseNewer = (found: number, latest: number) =>
+  found <= latest
+    ? Effect.void
+    : Effect.fail(
+        new MigrationError({
+          reason: "NewerSchema",
+          migration: found,
+          message:
+            `the database is at schema ${found}, this version knows up to ${latest}: ` +
+            "run the newer version, or restore a backup from before the upgrade"
+        })
+      )
+
+/** Fails unless the database is at the last of `migrations`; changes nothing. */
+export const verify: (
+  migrations?: ReadonlyArray<Migration>
+) => Effect.Effect<void, MigrationError | SqlError.SqlError, SqlClient.SqlClient> = Effect.fnUntraced(function* (
+  migrations = all
+) {
+  const sql = yield* SqlClient.SqlClient
+  const latest = migrations.at(-1)?.id ?? 0
+  const tables = yield* sql.onDialectOrElse({
+    pg: () => sql`SELECT 1 WHERE to_regclass('switchboard_migrations') IS NOT NULL`,
+    orElse: () => sql`SELECT 1 FROM sqlite_schema WHERE name = 'switchboard_migrations'`
+  })
+  const found = tables.length === 0 ? 0 : yield* current
+  yield* refuseNewer(found, latest)
+  if (found < latest) {
+    return yield* new MigrationError({
+      reason: "OlderSchema",
+      migration: found,
+      message: `the database is at schema ${found}, this version needs ${latest}: start the gateway of this version once`
+    })
+  }
+})
 
 /** Brings the database up to the last of `migrations`; gives the ids that ran now. */
 export const run: (
@@ -31,29 +73,13 @@ export const run: (
 
     // SQLite's transactions are exclusive from their start; PostgreSQL's need to be told
     const alone = dialect === "pg" ? sql`LOCK TABLE switchboard_migrations IN ACCESS EXCLUSIVE MODE` : Effect.void
-    const current = sql<{ readonly id: number | null }>`SELECT max(id) AS id FROM switchboard_migrations`.pipe(
-      Effect.map((rows) => rows[0]?.id ?? 0)
-    )
-    const refuseNewer = (found: number) =>
-      found <= latest
-        ? Effect.void
-        : Effect.fail(
-            new MigrationError({
-              reason: "NewerSchema",
-              migration: found,
-              message:
-                `the database is at schema ${found}, this version knows up to ${latest}: ` +
-                "run the newer version, or restore a backup from before the upgrade"
-            })
-          )
-
     const apply = (migration: Migration) =>
       sql
         .withTransaction(
           Effect.gen(function* () {
             yield* alone
             const found = yield* current
-            yield* refuseNewer(found)
+            yield* refuseNewer(found, latest)
             // another process may have been here between our look and our lock
             if (found >= migration.id) return false
             for (const statement of migration.statements(dialects[dialect])) yield* sql.unsafe(statement)
@@ -76,7 +102,7 @@ export const run: (
         )
 
     yield* createTable(dialect)
-    yield* Effect.flatMap(current, refuseNewer)
+    yield* Effect.flatMap(current, (found) => refuseNewer(found, latest))
     const applied: Array<number> = []
     for (const migration of migrations) {
       if (migration.id > (yield* current) && (yield* apply(migration))) applied.push(migration.id)

@@ -22,7 +22,7 @@ export interface SqliteConfig {
 
 const preparedLimit = 256
 
-export const toSqlError = (cause: unknown, operation: string): SqlError.SqlError => {
+const toSqlError = (cause: unknown, operation: string): SqlError.SqlError => {
   const detail = cause instanceof Error ? cause.message : String(cause)
   const props = { cause, message: `sqlite ${operation} failed: ${detail}`, operation }
   const code = resultCode(cause)
@@ -89,13 +89,6 @@ const enterWal = (db: DatabaseSync): boolean => {
   }
 }
 
-export const busyTimeoutMillis = (config: SqliteConfig): number => config.busyTimeoutMillis ?? 5000
-
-/** What every connection to the file is told, whatever it is for. */
-export const pragmas = (config: SqliteConfig): string =>
-  `PRAGMA synchronous = ${config.synchronous ?? "FULL"}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; ` +
-  "PRAGMA wal_autocheckpoint = 8192;"
-
 interface Opened {
   readonly db: DatabaseSync
   readonly warnings: ReadonlyArray<string>
@@ -103,7 +96,7 @@ interface Opened {
 
 const connect = (config: SqliteConfig): DatabaseSync =>
   new DatabaseSync(config.filename, {
-    timeout: busyTimeoutMillis(config),
+    timeout: config.busyTimeoutMillis ?? 5000,
     enableForeignKeyConstraints: true
   })
 
@@ -123,7 +116,10 @@ const open = (config: SqliteConfig): Opened => {
       db.exec("SELECT count(*) FROM sqlite_schema")
       warnings.push(`the file system of ${config.filename} refuses WAL: using the slower DELETE journal`)
     }
-    db.exec(pragmas(config))
+    db.exec(
+      `PRAGMA synchronous = ${config.synchronous ?? "FULL"}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; ` +
+        "PRAGMA wal_autocheckpoint = 8192;"
+    )
     return { db, warnings }
   } catch (cause) {
     if (db.isOpen) db.close()
@@ -297,15 +293,8 @@ export const transaction = <A, E, R>(
         return e
       })
     )
-    return whileLocked(attempt, () => !begun)
+    return Effect.retry(attempt, { while: (error) => !begun && isLocked(error), schedule: lockedSchedule })
   })
-
-/** Tries again for up to a minute what a lock of another connection kept from happening. */
-export const whileLocked = <A, E, R>(
-  attempt: Effect.Effect<A, E, R>,
-  harmless: () => boolean = () => true
-): Effect.Effect<A, E, R> =>
-  Effect.retry(attempt, { while: (error) => harmless() && isLocked(error), schedule: lockedSchedule })
 
 const isLocked = (error: unknown): boolean => SqlError.isSqlError(error) && error.reason._tag === "LockTimeoutError"
 

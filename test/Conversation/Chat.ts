@@ -9,7 +9,9 @@ import * as Echo from "../../src/Agent/Echo.ts"
 import { Settings } from "../../src/Config/Settings.ts"
 import * as Conversation from "../../src/Conversation/Conversation.ts"
 import { Prompts } from "../../src/Conversation/Prompts.ts"
+import { AgentCall } from "../../src/Conversation/AgentCall.ts"
 import { TurnRunner } from "../../src/Conversation/TurnRunner.ts"
+import { Voice } from "../../src/Conversation/Voice.ts"
 import { Typing } from "../../src/Conversation/Typing.ts"
 import type { Capabilities } from "../../src/Delivery/Outlet.ts"
 import { SendQueues } from "../../src/Delivery/SendQueues.ts"
@@ -57,6 +59,8 @@ export class Chat {
       Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Access.layer)),
       Layer.provideMerge(Conversation.layer),
       Layer.provideMerge(TurnRunner.layer),
+      Layer.provideMerge(AgentCall.layer),
+      Layer.provideMerge(Voice.layer),
       Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
       Layer.provideMerge(
         Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer)

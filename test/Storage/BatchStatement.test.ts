@@ -45,7 +45,6 @@ describe("BatchStatement", () => {
   it("knows where its identity is, and that it has none", () => {
     assert.strictEqual(insert.identity, 1)
     assert.strictEqual(insert.returning, "at")
-    assert.strictEqual(insert.wins, "last")
     assert.isNull(update.identity)
     assert.isNull(update.returning)
   })

@@ -1,4 +1,7 @@
 /** How the database names itself, whom it lets in on PostgreSQL, and that no password gets out. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
@@ -82,7 +85,7 @@ describe("Database", () => {
       Effect.gen(function* () {
         const { url } = yield* Postgres.makeDatabase
         const alone = { storage: { url }, filename: "" }
-        const shared = { ...alone, exclusive: false }
+        const shared: DatabaseConfig = { ...alone, claim: "shared" }
         yield* opened(
           shared,
           Effect.gen(function* () {
@@ -96,6 +99,42 @@ describe("Database", () => {
             assert.strictEqual((yield* refusal(shared)).reason, "InUse")
           })
         )
+      }),
+    30_000
+  )
+
+  it.live(
+    "a command without a claim reads and writes beside the gateway that has the database",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* Postgres.makeDatabase
+        const folder = yield* Effect.acquireRelease(
+          Effect.sync(() => mkdtempSync(join(tmpdir(), "switchboard-claim-"))),
+          (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+        )
+        for (const config of [
+          { storage: { url }, filename: "" },
+          { storage: "sqlite" as const, filename: join(folder, "switchboard.db") }
+        ]) {
+          const beside: DatabaseConfig = { ...config, claim: "none" }
+          const early = yield* refusal(beside)
+          assert.strictEqual(early.reason, "OlderSchema")
+          assert.include(early.message, "start the gateway of this version once")
+          yield* opened(
+            config,
+            Effect.gen(function* () {
+              const mark = "INSERT INTO meta (key, value) VALUES ('beside', 'yes') RETURNING value"
+              yield* opened(
+                beside,
+                Effect.flatMap(Database, ({ execute }) => execute(mark, []))
+              )
+              const database = yield* Database
+              assert.lengthOf(yield* database.execute("SELECT value FROM meta WHERE key = 'beside'", []), 1)
+              yield* database.execute("INSERT INTO switchboard_migrations VALUES (999, 'later', 0)", [])
+              assert.strictEqual((yield* refusal(beside)).reason, "NewerSchema")
+            })
+          )
+        }
       }),
     30_000
   )

@@ -15,7 +15,6 @@ const insert = BatchStatement.insert({
   rank: 10,
   columns,
   identity: "key",
-  wins: "first",
   returning: "key",
   into: "meta",
   values: BatchStatement.asGiven("key", "value"),

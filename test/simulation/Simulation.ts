@@ -62,31 +62,29 @@ interface World {
 const mortal = (database: Database["Service"], life: Incarnation, world: World): Database["Service"] => {
   const late = Effect.suspend(() => Effect.sleep(world.random.below(12)))
   const alive = Effect.suspend(() => (life.dead ? Effect.fail(crashed()) : Effect.void))
-  const perilous = <A, E, R>(transaction: Effect.Effect<A, E, R>) =>
-    late.pipe(
-      Effect.andThen(alive),
-      Effect.andThen(
-        Effect.suspend(() => {
-          if (life.dieAt !== "before-commit") return Effect.void
-          life.kill()
-          return Effect.fail(crashed())
-        })
-      ),
-      Effect.andThen(transaction),
-      Effect.tap(() =>
-        Effect.suspend(() => {
-          if (life.dieAt !== "after-commit") return Effect.void
-          life.kill()
-          return Effect.fail(crashed())
-        })
-      ),
-      Effect.tap(() => Effect.andThen(late, alive))
-    )
   return {
     ...database,
     execute: (sql, params) => Effect.andThen(alive, database.execute(sql, params)),
-    transaction: (e) => perilous(database.transaction(e)),
-    commit: (groups) => perilous(database.commit(groups))
+    transaction: (e) =>
+      late.pipe(
+        Effect.andThen(alive),
+        Effect.andThen(
+          Effect.suspend(() => {
+            if (life.dieAt !== "before-commit") return Effect.void
+            life.kill()
+            return Effect.fail(crashed())
+          })
+        ),
+        Effect.andThen(database.transaction(e)),
+        Effect.tap(() =>
+          Effect.suspend(() => {
+            if (life.dieAt !== "after-commit") return Effect.void
+            life.kill()
+            return Effect.fail(crashed())
+          })
+        ),
+        Effect.tap(() => Effect.andThen(late, alive))
+      )
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { Effect, Latch, Layer } from "effect"
 import { SqlError } from "effect/sql"
-import { commitWith, Database } from "../../src/Storage/Database.ts"
+import { Database } from "../../src/Storage/Database.ts"
 
 export const unreachable = (): SqlError.SqlError =>
   new SqlError.SqlError({
@@ -35,41 +35,37 @@ export const faulty = (database: Database["Service"], faults: Faults): Database[
     faults.failures--
     return faults.failWith === null ? Effect.die(new Error("the driver threw")) : Effect.fail(faults.failWith)
   }
-  const batch: Database["Service"]["batch"] = (statement, rows) =>
-    Effect.suspend(() => within(database.batch(statement, rows)))
-  const transaction: Database["Service"]["transaction"] = (e) =>
-    faults.writers.await.pipe(
-      Effect.andThen(
-        Effect.suspend(() => {
-          if (faults.refuse !== null) return Effect.fail(faults.refuse)
-          faults.transactions++
-          return database
-            .transaction(
-              Effect.suspend(() => {
-                inTransaction = 0
-                return e
-              })
-            )
-            .pipe(
-              Effect.ensuring(
-                Effect.sync(() => {
-                  inTransaction = null
-                })
-              )
-            )
-        })
-      )
-    )
   return {
     ...database,
-    batch,
-    transaction,
-    commit: commitWith({ batch, transaction }),
     execute: (sql, params) =>
       Effect.suspend(() =>
         inTransaction === null
           ? Effect.tap(database.execute(sql, params), () => faults.readers.await)
           : within(database.execute(sql, params))
+      ),
+    batch: (statement, rows) => Effect.suspend(() => within(database.batch(statement, rows))),
+    transaction: (e) =>
+      faults.writers.await.pipe(
+        Effect.andThen(
+          Effect.suspend(() => {
+            if (faults.refuse !== null) return Effect.fail(faults.refuse)
+            faults.transactions++
+            return database
+              .transaction(
+                Effect.suspend(() => {
+                  inTransaction = 0
+                  return e
+                })
+              )
+              .pipe(
+                Effect.ensuring(
+                  Effect.sync(() => {
+                    inTransaction = null
+                  })
+                )
+              )
+          })
+        )
       )
   }
 }

@@ -1,0 +1,209 @@
+/**
+ * What the agent does in one turn, and what of it is seen meanwhile: typing, preview, tool lines, questions (`conversation`
+ * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
+ */
+import { Context, Duration, Effect, Layer, type Scope, Stream } from "effect"
+import { Agent, type AgentError, type AgentEvent, type AgentRun } from "../Agent/Agent.ts"
+import {
+  AgentClarifyTimeout,
+  ApprovalsGatewayTimeout,
+  StreamingBufferThreshold,
+  StreamingCursor,
+  StreamingEditInterval,
+  StreamingEnabled
+} from "../Config/GatewaySettings.ts"
+import { redact } from "../Config/Redact.ts"
+import { Settings } from "../Config/Settings.ts"
+import type { Outlet } from "../Delivery/Outlet.ts"
+import { SendQueues } from "../Delivery/SendQueues.ts"
+import type { Turn } from "../Session/Turns.ts"
+import { Journal } from "../Storage/Journal.ts"
+import { Transcript } from "../Storage/Transcript.ts"
+import * as Preview from "./Preview.ts"
+import { Prompts } from "./Prompts.ts"
+import * as Texts from "./Texts.ts"
+import { Typing } from "./Typing.ts"
+import * as Voice from "./Voice.ts"
+
+const historyBound = 200
+
+/** What a turn has come to before it is stored. */
+export interface Produced {
+  readonly text: string
+  readonly attachments: ReadonlyArray<string>
+}
+
+/** What one run keeps track of. */
+export interface Run extends Voice.Occasion {
+  readonly turn: Turn
+  readonly outlet: Outlet | null
+  preview: Preview.Preview | null
+  attachments: Array<string>
+  tools: number
+  prompts: number
+}
+
+export class AgentCall extends Context.Service<
+  AgentCall,
+  {
+    /** Runs the agent to its end; closing the scope cancels it. */
+    readonly produce: (run: Run) => Effect.Effect<Produced, AgentError, Scope.Scope>
+    /** What the preview shows, without its cursor; `null` = surely nothing. */
+    readonly shown: (run: Run) => string | null
+    /** Hands text to the running agent of a session; `false`: none runs, or it takes none. */
+    readonly steer: (sessionKey: string, text: string) => Effect.Effect<boolean>
+  }
+>()("Conversation/AgentCall") {
+  static readonly layer = Layer.effect(
+    AgentCall,
+    Effect.gen(function* () {
+      const agent = yield* Agent
+      const journal = yield* Journal
+      const queues = yield* SendQueues
+      const transcript = yield* Transcript
+      const typing = yield* Typing
+      const prompts = yield* Prompts
+      const voice = yield* Voice.Voice
+      const settings = yield* Settings
+      const clarifyTimeout = yield* settings.get(AgentClarifyTimeout)
+      const approvalTimeout = yield* settings.get(ApprovalsGatewayTimeout)
+      const streaming = yield* settings.get(StreamingEnabled)
+      const previewSettings: Preview.PreviewSettings = {
+        interval: Duration.toMillis(yield* settings.get(StreamingEditInterval)),
+        threshold: yield* settings.get(StreamingBufferThreshold),
+        cursor: yield* settings.get(StreamingCursor)
+      }
+      const running = new Map<string, AgentRun>()
+
+      /** Something shown in the middle of a turn: its own commit, under a key that a second run of the turn repeats. */
+      const interject = (run: Run, said: Voice.Said) =>
+        Effect.catch(voice.say(run, said), (error) =>
+          Effect.logWarning("an interim message was not stored", error.message)
+        )
+
+      const ask = Effect.fnUntraced(function* (
+        run: Run,
+        agentRun: AgentRun,
+        event: Extract<AgentEvent, { readonly _tag: "Question" | "Approval" }>,
+        indicator: { readonly pause: () => void; readonly resume: () => void } | null
+      ): Effect.fn.Return<void, never, Scope.Scope> {
+        const { turn } = run
+        const isQuestion = event._tag === "Question"
+        const timeout = isQuestion ? clarifyTimeout : approvalTimeout
+        const resume = () => {
+          indicator?.resume()
+          turn.awaiting(false)
+        }
+        const prompt = {
+          kind: isQuestion ? ("question" as const) : ("approval" as const),
+          choices: isQuestion ? event.choices : [],
+          userId: turn.row.event.source.userId,
+          isDirect: turn.row.event.source.chatType === "dm",
+          resolve: (answer: Parameters<AgentRun["answer"]>[1]) =>
+            Effect.andThen(Effect.sync(resume), agentRun.answer(event.promptId, answer))
+        }
+        yield* prompts.open(turn.sessionKey, prompt)
+        indicator?.pause()
+        turn.awaiting(true)
+        // A second run asks again, so the key tells the runs apart (`conversation A12`).
+        yield* interject(run, {
+          kind: "prompt",
+          cause: `${run.cause}:${turn.row.starts}:${run.prompts++}`,
+          text: isQuestion
+            ? Texts.question(event.question, event.choices)
+            : Texts.approval(redact(event.command), event.description && redact(event.description))
+        })
+        // Without a limit a question waits; an approval that may not wait is none (`conversation A6`, C5).
+        if (isQuestion && Duration.toMillis(timeout) <= 0) return
+        yield* Effect.sleep(timeout).pipe(
+          Effect.andThen(
+            Effect.suspend(() => {
+              if (prompts.of(turn.sessionKey) !== prompt) return Effect.void
+              prompts.take(turn.sessionKey, prompt)
+              return prompt.resolve({ _tag: "None", why: "timeout" })
+            })
+          ),
+          Effect.forkScoped
+        )
+      })
+
+      const produce = Effect.fnUntraced(function* (run: Run): Effect.fn.Return<Produced, AgentError, Scope.Scope> {
+        const { turn } = run
+        const { event } = turn.row
+        const indicator =
+          run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, run.target) : null
+        const sessionId = turn.route?.sessionId ?? ""
+        const agentRun = yield* agent.start({
+          sessionKey: turn.sessionKey,
+          sessionId,
+          turnId: String(turn.row.id),
+          event,
+          text: event.text,
+          media: event.media,
+          history: Effect.suspend(() =>
+            sessionId === "" ? Effect.succeed([]) : transcript.history(sessionId, historyBound)
+          )
+        })
+        yield* Effect.acquireRelease(
+          Effect.sync(() => running.set(turn.sessionKey, agentRun)),
+          () => Effect.sync(() => running.get(turn.sessionKey) === agentRun && running.delete(turn.sessionKey))
+        )
+        const streams = run.outlet !== null && run.capabilities.edit && (streaming ?? run.capabilities.streaming)
+        let text = ""
+        yield* Stream.runForEach(agentRun.events, (event): Effect.Effect<void, never, Scope.Scope> => {
+          switch (event._tag) {
+            case "Final":
+              text = event.text
+              return Effect.void
+            case "TextDelta":
+              return streams && run.outlet !== null ? grow(run, run.outlet, event.text) : Effect.void
+            case "Commentary":
+              return interject(run, { kind: "commentary", text: event.text, notify: false, ordinal: run.tools++ })
+            case "ToolStarted":
+              return interject(run, {
+                kind: "tool",
+                text: Texts.toolLine(event.tool, event.preview),
+                notify: false,
+                replyTo: null,
+                ordinal: run.tools++
+              })
+            case "ToolFinished":
+              return Effect.void
+            case "Attachment":
+              return Effect.sync(() => {
+                run.attachments.push(Texts.attachment(event.ref, event.caption))
+              })
+            case "Question":
+            case "Approval":
+              return ask(run, agentRun, event, indicator)
+          }
+        })
+        return { text, attachments: run.attachments }
+      })
+
+      const grow = Effect.fnUntraced(function* (run: Run, outlet: Outlet, delta: string) {
+        if (run.preview === null) {
+          const [row] = voice.rows(run, { kind: "final", text: " " })
+          if (row === undefined) return
+          run.preview = yield* Preview.make({
+            outlet,
+            capabilities: run.capabilities,
+            settings: previewSettings,
+            row,
+            canShow: () => outlet.isUp() && queues.isIdle(outlet.link, row.queue)
+          }).pipe(Effect.provideService(Journal, journal))
+        }
+        run.preview.push(delta)
+      })
+
+      return {
+        produce,
+        shown: (run) => {
+          const shown = run.preview?.shown() ?? null
+          return shown === null ? null : shown.text.slice(0, shown.text.length - previewSettings.cursor.length) || "…"
+        },
+        steer: (sessionKey, text) => running.get(sessionKey)?.steer(text) ?? Effect.succeed(false)
+      }
+    })
+  )
+}
