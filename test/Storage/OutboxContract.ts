@@ -112,14 +112,14 @@ export const outboxContract = (it: Vitest.MethodsNonLive<Storage>): void => {
     Effect.gen(function* () {
       const outbox = yield* Outbox
       const [a, b, c] = [row("queues"), row("queues", { queue: "test:2" }), row("queues")]
-      yield* put(a!, b!, c!)
+      yield* put(a, b, c)
       assert.deepStrictEqual(
         (yield* outbox.openOfQueue("queues", "test:1", 0, 10)).map(({ key }) => key),
-        [a!.key, c!.key]
+        [a.key, c.key]
       )
       assert.deepStrictEqual(
         (yield* outbox.openOfQueue("queues", "test:1", 0, 1)).map(({ key }) => key),
-        [a!.key]
+        [a.key]
       )
     })
   )

@@ -2,7 +2,7 @@
  * Time and scheduling of a simulated world: nothing waits for the machine. Ready fibers run one after the other in an order
  * drawn from the seed, and when none is ready the clock jumps to the next sleeper. The same seed gives the same run.
  */
-import { Clock, Duration, Effect, Exit, type Fiber, type Scheduler } from "effect"
+import { Clock, Duration, Effect, type Exit, type Fiber, type Scheduler } from "effect"
 import type { Random } from "../support/Random.ts"
 
 /** Operations after which a fiber makes room for others; as the real scheduler's default. */
@@ -132,7 +132,10 @@ export const play = <A>(world: Effect.Effect<A>, chance: Random | null): Played<
     if (first < ready.length) {
       if (chance === null) {
         run(ready[first++]!)
-        if (first > 1024) (ready.splice(0, first), (first = 0))
+        if (first > 1024) {
+          ready.splice(0, first)
+          first = 0
+        }
       } else {
         const at = chance.below(ready.length)
         const one = ready[at]!
