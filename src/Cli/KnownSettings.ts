@@ -8,34 +8,8 @@ import { ConfigError, type ConfigProblem } from "../Config/ConfigError.ts"
 import { gatewaySettings } from "../Config/GatewaySettings.ts"
 import type { Setting } from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
+import { platformNames } from "../Message/Platform.ts"
 import { relaySettings } from "../Relay/RelaySettings.ts"
-
-/** `operations F8`. */
-export const platformNames: ReadonlyArray<string> = [
-  "telegram",
-  "discord",
-  "whatsapp",
-  "whatsapp_cloud",
-  "slack",
-  "signal",
-  "mattermost",
-  "matrix",
-  "homeassistant",
-  "email",
-  "sms",
-  "dingtalk",
-  "api_server",
-  "webhook",
-  "msgraph_webhook",
-  "feishu",
-  "wecom",
-  "wecom_callback",
-  "weixin",
-  "bluebubbles",
-  "qqbot",
-  "yuanbao",
-  "relay"
-]
 
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...gatewaySettings,

@@ -21,7 +21,8 @@ import { Journal } from "../Storage/Journal.ts"
 import { Outbox, type OutboxRow, stored } from "../Storage/Outbox.ts"
 import { CommandFailed, exitCode } from "./Exit.ts"
 import * as Globals from "./Globals.ts"
-import { platformNames } from "./KnownSettings.ts"
+import { assumedCapabilities } from "../Delivery/Outlet.ts"
+import { platformNames } from "../Message/Platform.ts"
 import * as Links from "./Links.ts"
 import { Listener } from "./Listener.ts"
 import * as Output from "./Output.ts"
@@ -73,7 +74,7 @@ const owe = Effect.fnUntraced(function* ({ chatId, link, threadId }: Destination
     text,
     replyTo: null,
     notify: true,
-    capabilities: Reply.assumedCapabilities,
+    capabilities: assumedCapabilities,
     at: yield* Clock.currentTimeMillis
   })
   yield* journal

@@ -183,7 +183,7 @@ export class AgentCall extends Context.Service<
 
       const grow = Effect.fnUntraced(function* (run: Run, outlet: Outlet, delta: string) {
         if (run.preview === null) {
-          const [row] = voice.rows(run, { kind: "final", text: " " })
+          const [row] = voice.rows(run, { kind: "final", text: "…" })
           if (row === undefined) return
           run.preview = yield* Preview.make({
             outlet,

@@ -3,7 +3,7 @@
  * them, and offered to their send queue only after that (law 3). It decides nothing about what is said.
  */
 import { Clock, Context, Effect, Layer } from "effect"
-import type { Capabilities, Target } from "../Delivery/Outlet.ts"
+import { assumedCapabilities, type Capabilities, type Target } from "../Delivery/Outlet.ts"
 import * as Reply from "../Delivery/Reply.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
@@ -79,7 +79,7 @@ export class Voice extends Context.Service<
         occasion: (row, cause) => {
           const target = Reply.targetOf(row.event.source)
           const outlet = queues.outlet(row.link)
-          return { row, cause, target, capabilities: outlet?.capabilities(target) ?? Reply.assumedCapabilities }
+          return { row, cause, target, capabilities: outlet?.capabilities(target) ?? assumedCapabilities }
         },
         rows,
         commit,

@@ -36,6 +36,17 @@ export interface Capabilities {
   readonly settle: Settle
 }
 
+/** What is taken for granted of a chat whose link has not described it: the least that any platform does. */
+export const assumedCapabilities: Capabilities = {
+  maxLength: 4096,
+  lengthUnit: "utf16",
+  dialect: "plain",
+  edit: false,
+  typing: false,
+  streaming: false,
+  settle: "mark"
+}
+
 export interface SendRequest {
   /** Idempotency key: equal on every attempt of the same message. */
   readonly key: string

@@ -27,17 +27,6 @@ export const queueOf = (target: Target): string =>
       : `${target.platform}:${target.chatId}#${target.threadId}`
   )
 
-/** What is taken for granted of a chat whose link is not there: the least that any platform does. */
-export const assumedCapabilities: Capabilities = {
-  maxLength: 4096,
-  lengthUnit: "utf16",
-  dialect: "plain",
-  edit: false,
-  typing: false,
-  streaming: false,
-  settle: "mark"
-}
-
 export interface ReplyOptions {
   /** Of this database; part of every key. */
   readonly installation: string
@@ -65,11 +54,12 @@ export const keyOf = (options: Pick<ReplyOptions, "installation" | "cause" | "ki
 /** The number in `turn:17` or `command:17`; a cause without one leads its keys with nothing. */
 const numberOf = (cause: string): number => Number(/^\w+:(\d+)/.exec(cause)?.[1] ?? 0)
 
+/** None for a text of nothing but white space: it is never sent (`delivery R8`). */
 export const rows = (options: ReplyOptions): ReadonlyArray<OutboxRow> => {
   const { capabilities, target } = options
   const { lengthUnit: unit, maxLength } = capabilities
   const limit = capabilities.settle === "key" ? maxLength : maxLength - length(repeatMark, unit)
-  const chunks = options.text === "" ? [] : split(options.text, { limit: Math.max(1, limit), unit })
+  const chunks = options.text.trim() === "" ? [] : split(options.text, { limit: Math.max(1, limit), unit })
   const first = options.ordinal ?? 0
   return chunks.map((text, index) => ({
     seq: 0,

@@ -3,6 +3,7 @@
  * peer says of trust ends here: only `is_bot` is taken over, as provenance beside the event.
  */
 import { Schema } from "effect"
+import { platformNames } from "../Message/Platform.ts"
 import type { Media, MessageEvent } from "../Message/MessageEvent.ts"
 import { MessageType } from "../Message/MessageEvent.ts"
 import type { Provenance, Source } from "../Message/Source.ts"
@@ -64,29 +65,7 @@ export type WireEvent = typeof WireEvent.Type
 /** Names a connector may front (`operations F8`, `platforms-b`); any other is shown as `relay` (`relay I2`). */
 const knownPlatforms: ReadonlySet<string> = new Set([
   "local",
-  "telegram",
-  "discord",
-  "whatsapp",
-  "whatsapp_cloud",
-  "slack",
-  "signal",
-  "mattermost",
-  "matrix",
-  "homeassistant",
-  "email",
-  "sms",
-  "dingtalk",
-  "api_server",
-  "webhook",
-  "msgraph_webhook",
-  "feishu",
-  "wecom",
-  "wecom_callback",
-  "weixin",
-  "bluebubbles",
-  "qqbot",
-  "yuanbao",
-  "relay",
+  ...platformNames,
   "teams",
   "google_chat",
   "line",

@@ -4,7 +4,7 @@
  */
 import { Effect, type Redacted, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
 import { contentHash } from "../Delivery/IdempotencyKey.ts"
-import type { Capabilities, Outlet, Target } from "../Delivery/Outlet.ts"
+import { assumedCapabilities, type Capabilities, type Outlet, type Target } from "../Delivery/Outlet.ts"
 import { classify, reach, retryAfter } from "../Delivery/SendErrorClass.ts"
 import { SendError } from "../Message/SendError.ts"
 import { type Adapter, AdapterError, type AdapterState } from "../Platforms/Adapter.ts"
@@ -105,17 +105,6 @@ const statusOf = (link: LinkState, activity: LinkActivity): Pick<AdapterState, "
   }
 }
 
-/** What is presumed of a platform before the connector has described it: the least that every platform can do. */
-const undescribed: Capabilities = {
-  maxLength: 4096,
-  lengthUnit: "utf16",
-  dialect: "plain",
-  edit: false,
-  typing: false,
-  streaming: false,
-  settle: "mark"
-}
-
 const capabilitiesOf = (descriptor: Descriptor.Descriptor, streamingDefault: boolean): Capabilities => {
   const edit = descriptor.supports_edit && Descriptor.supports(descriptor, "edit")
   return {
@@ -140,7 +129,7 @@ const outletOf = Effect.fnUntraced(function* (
 
   const capabilitiesOn = (platform: string): Capabilities => {
     const descriptor = transport.descriptor(platform)
-    if (descriptor === null) return undescribed
+    if (descriptor === null) return assumedCapabilities
     let found = known.get(descriptor)
     if (found === undefined) known.set(descriptor, (found = capabilitiesOf(descriptor, options.streamingDefault)))
     return found

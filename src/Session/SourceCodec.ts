@@ -3,38 +3,14 @@
  * `session S3` do not exist here: what a peer or a stored row says about them is ignored.
  */
 import { Schema, SchemaTransformation } from "effect"
+import { platformNames } from "../Message/Platform.ts"
 import { make, Source } from "../Message/Source.ts"
 
 /** Ids may come as numbers; they are text from here on (`session S1`). */
 const Id = Schema.Union([Schema.String, Schema.Finite])
 const Text = Schema.optionalKey(Schema.NullOr(Id))
 
-const builtInPlatforms: ReadonlySet<string> = new Set([
-  "local",
-  "telegram",
-  "discord",
-  "whatsapp",
-  "whatsapp_cloud",
-  "slack",
-  "signal",
-  "mattermost",
-  "matrix",
-  "homeassistant",
-  "email",
-  "sms",
-  "dingtalk",
-  "api_server",
-  "webhook",
-  "msgraph_webhook",
-  "feishu",
-  "wecom",
-  "wecom_callback",
-  "weixin",
-  "bluebubbles",
-  "qqbot",
-  "yuanbao",
-  "relay"
-])
+const builtInPlatforms: ReadonlySet<string> = new Set(["local", ...platformNames])
 
 /** The wire names. Unknown keys are ignored. */
 export const WireSource = Schema.Struct({

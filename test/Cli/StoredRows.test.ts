@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
+import { assumedCapabilities } from "../../src/Delivery/Outlet.ts"
 import * as Reply from "../../src/Delivery/Reply.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
 import * as Source from "../../src/Message/Source.ts"
@@ -49,7 +50,7 @@ const row = (cause: string, text: string) =>
     text,
     replyTo: null,
     notify: true,
-    capabilities: Reply.assumedCapabilities,
+    capabilities: assumedCapabilities,
     at
   })[0]!
 

@@ -40,5 +40,5 @@ export const fresh = Effect.gen(function* () {
   return { core, store, greeting, request }
 })
 
-export const stateOf = (store: ChatStore["Service"], id: string) => Effect.map(store.byId(id), (message) => message?.state)
-
+export const stateOf = (store: ChatStore["Service"], id: string) =>
+  Effect.map(store.byId(id), (message) => message?.state)

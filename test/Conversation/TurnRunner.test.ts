@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Layer, Stream } from "effect"
+import { Agent, type AgentEvent } from "../../src/Agent/Agent.ts"
 import * as Texts from "../../src/Conversation/Texts.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
 import { SqlError } from "effect/sql"
 import { pass, quiet } from "../support/Passing.ts"
+import { keyed } from "../support/ScriptedOutlet.ts"
 import { make } from "./Chat.ts"
 
 const rejected = new SqlError.SqlError({
@@ -163,6 +165,31 @@ describe("a turn", () => {
       chat.faults.refuse = null
       yield* pass("2 seconds")
       assert.deepStrictEqual(chat.texts(), ["patience"])
+    })
+  )
+
+  it.effect("whose answer is only white space, whole or growing, is said to have come to nothing", () =>
+    Effect.gen(function* () {
+      for (const blank of ["", "  ", "\n\t\n", " \n".repeat(5000)]) {
+        const agent = Layer.succeed(Agent, {
+          name: "blank",
+          start: () =>
+            Effect.succeed({
+              events: Stream.fromIterable<AgentEvent>([
+                { _tag: "Commentary", text: blank },
+                { _tag: "TextDelta", text: blank },
+                { _tag: "Final", text: blank }
+              ]),
+              answer: () => Effect.void,
+              steer: () => Effect.succeed(false)
+            })
+        })
+        const chat = yield* make({ agent, capabilities: keyed })
+        yield* chat.say("hello")
+        yield* pass("5 seconds", "500 millis")
+        assert.deepStrictEqual(chat.texts(), [Texts.nothingSaid])
+        assert.deepStrictEqual(yield* chat.inbox, ["hello: done"])
+      }
     })
   )
 

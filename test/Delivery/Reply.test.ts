@@ -29,7 +29,7 @@ describe("Reply", () => {
       rows("hello").map(({ ordinal, payload, state }) => [payload.text, ordinal, state]),
       [["hello", 0, "pending"]]
     )
-    assert.deepStrictEqual(rows(""), [])
+    for (const nothing of ["", " ", "\n\t ", " \n".repeat(5000)]) assert.deepStrictEqual(rows(nothing), [])
   })
 
   it("is anchored, and shown by a preview, in its first chunk alone", () => {
