@@ -16,7 +16,6 @@ import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
 import { Voice } from "./Conversation/Voice.ts"
-import * as IdempotencyKey from "./Delivery/IdempotencyKey.ts"
 import * as Reply from "./Delivery/Reply.ts"
 import { SendQueues } from "./Delivery/SendQueues.ts"
 import { Health, type Status } from "./Operations/Health.ts"
@@ -35,9 +34,12 @@ import { Journal } from "./Storage/Journal.ts"
 import { Outbox, stored } from "./Storage/Outbox.ts"
 import { Transcript } from "./Storage/Transcript.ts"
 
-/** `NoLink`: no running adapter serves that platform; nothing was stored. `Storage`: the row was refused and not stored. */
+/**
+ * `NoLink`: no running adapter serves that platform. `Empty`: the text is blank. `Storage`: the row was refused. In every
+ * case nothing was stored and nothing will be sent.
+ */
 export class GatewayError extends Schema.TaggedError<GatewayError>()("GatewayError", {
-  reason: Schema.Literals(["NoLink", "Storage"]),
+  reason: Schema.Literals(["NoLink", "Empty", "Storage"]),
   message: Schema.String
 }) {}
 
@@ -140,12 +142,14 @@ export class Gateway extends Context.Service<
           capabilities: outlet.capabilities(target),
           at
         })
+        const last = rows.at(-1)
+        if (last === undefined) return yield* new GatewayError({ reason: "Empty", message: "the text is blank" })
         const receipt = yield* Effect.mapError(
           journal.commit(rows.map(stored)),
           (error) => new GatewayError({ reason: "Storage", message: error.message })
         )
         queues.offer(rows.map((row, i) => ({ ...row, seq: Number(receipt[i]?.seq ?? 0) })))
-        return rows.at(-1)?.key ?? IdempotencyKey.make("nothing")
+        return last.key
       })
 
       return { status: health.status, reasons: health.reasons, send, stop: lifecycle.stop }

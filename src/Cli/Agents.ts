@@ -1,19 +1,25 @@
 /** Which agent answers (`SWITCHBOARD_AGENT`): the one place that knows them all. Never another one than asked for. */
 import { Effect, type Layer } from "effect"
-import type { Agent } from "../Agent/Agent.ts"
+import type * as AgentService from "../Agent/Agent.ts"
 import * as Echo from "../Agent/Echo.ts"
 import { ConfigError } from "../Config/ConfigError.ts"
-import { agentKind } from "../Config/GatewaySettings.ts"
-import type { Settings } from "../Config/Settings.ts"
+import { Agent, agentKind } from "../Config/GatewaySettings.ts"
+import { Settings } from "../Config/Settings.ts"
 
 export interface ChosenAgent {
   readonly name: string
-  readonly layer: Layer.Layer<Agent>
+  readonly layer: Layer.Layer<AgentService.Agent>
 }
 
-export const chosenAgent: Effect.Effect<ChosenAgent, ConfigError, Settings> = Effect.flatMap(agentKind, (name) =>
-  name === "echo"
-    ? Effect.succeed({ name, layer: Echo.layer })
+const echo: ChosenAgent = { name: "echo", layer: Echo.layer }
+
+/** Only an agent that was asked for by name and does not exist is an error; variables of other programs are none. */
+export const chosenAgent: Effect.Effect<ChosenAgent, ConfigError, Settings> = Effect.gen(function* () {
+  const name = yield* agentKind
+  if (name === "echo") return echo
+  const named = yield* (yield* Settings).get(Agent)
+  return yield* named === null
+    ? Effect.as(Effect.logWarning(`this version has no ${name} agent yet; the echo agent answers`), echo)
     : Effect.fail(
         new ConfigError({
           problems: [
@@ -27,4 +33,4 @@ export const chosenAgent: Effect.Effect<ChosenAgent, ConfigError, Settings> = Ef
           ]
         })
       )
-)
+})

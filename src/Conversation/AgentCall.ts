@@ -2,10 +2,11 @@
  * What the agent does in one turn, and what of it is seen meanwhile: typing, preview, tool lines, questions (`conversation`
  * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
  */
-import { Context, Duration, Effect, Layer, type Scope, Stream } from "effect"
+import { Clock, Context, Duration, Effect, type Fiber, Layer, Schedule, type Scope, Stream } from "effect"
 import { Agent, type AgentError, type AgentEvent, type AgentRun } from "../Agent/Agent.ts"
 import {
   AgentClarifyTimeout,
+  AgentGatewayTimeout,
   ApprovalsGatewayTimeout,
   StreamingBufferThreshold,
   StreamingCursor,
@@ -39,9 +40,17 @@ export interface Run extends Voice.Occasion {
   readonly outlet: Outlet | null
   preview: Preview.Preview | null
   attachments: Array<string>
-  tools: number
+  /** Interim texts so far: each has keys of its own, the same in a second run of the turn. */
+  interim: number
   prompts: number
+  /** Epoch milliseconds of the agent's last sign of life. */
+  lastActive: number
+  /** The agent gave none for too long, and its fiber was interrupted for that. */
+  isStuck: boolean
 }
+
+/** How often silent agents are looked for. */
+const watchEvery = Duration.seconds(30)
 
 export class AgentCall extends Context.Service<
   AgentCall,
@@ -73,7 +82,21 @@ export class AgentCall extends Context.Service<
         threshold: yield* settings.get(StreamingBufferThreshold),
         cursor: yield* settings.get(StreamingCursor)
       }
+      const inactivity = Duration.toMillis(yield* settings.get(AgentGatewayTimeout))
+      const clock = yield* Clock.Clock
       const running = new Map<string, AgentRun>()
+      const watched = new Map<Run, Fiber.Fiber<unknown, unknown>>()
+
+      /** One watch for all turns: an agent without a sign of life is stopped, one that waits for its user is not (`conversation L4`). */
+      const watch = Effect.sync(() => {
+        const before = clock.currentTimeMillisUnsafe() - inactivity
+        for (const [run, fiber] of watched) {
+          if (run.lastActive > before || prompts.of(run.turn.sessionKey) !== null) continue
+          run.isStuck = true
+          fiber.interruptUnsafe()
+        }
+      })
+      if (inactivity > 0) yield* Effect.forkScoped(Effect.schedule(watch, Schedule.spaced(watchEvery)))
 
       /** Something shown in the middle of a turn: its own commit, under a key that a second run of the turn repeats. */
       const interject = (run: Run, said: Voice.Said) =>
@@ -92,6 +115,7 @@ export class AgentCall extends Context.Service<
         const timeout = isQuestion ? clarifyTimeout : approvalTimeout
         const resume = () => {
           indicator?.resume()
+          run.lastActive = clock.currentTimeMillisUnsafe()
           turn.awaiting(false)
         }
         const prompt = {
@@ -145,12 +169,22 @@ export class AgentCall extends Context.Service<
           )
         })
         yield* Effect.acquireRelease(
-          Effect.sync(() => running.set(turn.sessionKey, agentRun)),
-          () => Effect.sync(() => running.get(turn.sessionKey) === agentRun && running.delete(turn.sessionKey))
+          Effect.withFiber((fiber) => {
+            run.lastActive = clock.currentTimeMillisUnsafe()
+            running.set(turn.sessionKey, agentRun)
+            watched.set(run, fiber)
+            return Effect.void
+          }),
+          () =>
+            Effect.sync(() => {
+              watched.delete(run)
+              if (running.get(turn.sessionKey) === agentRun) running.delete(turn.sessionKey)
+            })
         )
         const streams = run.outlet !== null && run.capabilities.edit && (streaming ?? run.capabilities.streaming)
         let text = ""
         yield* Stream.runForEach(agentRun.events, (event): Effect.Effect<void, never, Scope.Scope> => {
+          run.lastActive = clock.currentTimeMillisUnsafe()
           switch (event._tag) {
             case "Final":
               text = event.text
@@ -158,14 +192,19 @@ export class AgentCall extends Context.Service<
             case "TextDelta":
               return streams && run.outlet !== null ? grow(run, run.outlet, event.text) : Effect.void
             case "Commentary":
-              return interject(run, { kind: "commentary", text: event.text, notify: false, ordinal: run.tools++ })
+              return interject(run, {
+                kind: "commentary",
+                cause: `${run.cause}:${run.interim++}`,
+                text: event.text,
+                notify: false
+              })
             case "ToolStarted":
               return interject(run, {
                 kind: "tool",
+                cause: `${run.cause}:${run.interim++}`,
                 text: Texts.toolLine(event.tool, event.preview),
                 notify: false,
-                replyTo: null,
-                ordinal: run.tools++
+                replyTo: null
               })
             case "ToolFinished":
               return Effect.void

@@ -90,9 +90,12 @@ export const layer = Layer.effect(
           const prompt = prompts.of(sessionKey)
           const answer = prompt === null || !mayAnswer(prompt, row) ? null : answerOf(prompt, row.event.text)
           if (prompt === null || answer === null) return false
-          prompts.take(sessionKey, prompt)
+          // Stored first: an answer that cannot be stored leaves the question open.
           yield* journal.commit([ended(row.id, "done", clock.currentTimeMillisUnsafe(), "an answer")])
-          yield* prompt.resolve(answer)
+          if (prompts.of(sessionKey) === prompt) {
+            prompts.take(sessionKey, prompt)
+            yield* prompt.resolve(answer)
+          }
           return true
         },
         Effect.catch((error) => Effect.as(Effect.logError("an answer was not stored", error.message), false))

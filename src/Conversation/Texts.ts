@@ -28,6 +28,8 @@ export const failures: Readonly<Record<AgentError["category"], string>> = {
 export const internal = (errorId: string): string =>
   `⚠️ Sorry, something unexpected went wrong (error ${errorId}). Please try again, or start afresh with /new.`
 
+export const stuck =
+  "⏱️ The agent gave no sign of life for too long and was stopped. agent.gateway_timeout raises the limit."
 export const nothingSaid = "⚠️ The agent finished without an answer. Please try again."
 export const diedTooOften = "⚠️ This message made the gateway stop several times and was set aside. Please rephrase it."
 export const stopped = "⚡ Stopped. You can go on."

@@ -95,7 +95,11 @@ export class TurnRunner extends Context.Service<
 
       const concludeExit = (run: Run, exit: Exit.Exit<Produced, AgentError>) => {
         if (Exit.isSuccess(exit)) return concludeReply(run, exit.value)
-        if (Cause.hasInterruptsOnly(exit.cause)) return concludeStopped(run, run.turn.stopReason())
+        if (Cause.hasInterruptsOnly(exit.cause)) {
+          return run.isStuck && run.turn.stopReason() === null
+            ? concludeStuck(run)
+            : concludeStopped(run, run.turn.stopReason())
+        }
         const error = Cause.findErrorOption(exit.cause)
         return Effect.andThen(
           Metric.update(failedTurns, 1),
@@ -129,6 +133,12 @@ export class TurnRunner extends Context.Service<
           })
         )
 
+      const concludeStuck = (run: Run) =>
+        Effect.andThen(
+          Effect.logWarning("an agent gave no sign of life and was stopped", { session: run.turn.sessionKey }),
+          conclude(run, { texts: [Texts.stuck], transcript: "unanswered", answer: "" })
+        )
+
       const concludeDefect = Effect.fnUntraced(function* (run: Run, cause: Cause.Cause<AgentError>) {
         const errorId = voice.errorId(run.cause, run.turn.row.starts)
         yield* Effect.logError(`a turn died (error ${errorId})`, cause)
@@ -157,7 +167,9 @@ export class TurnRunner extends Context.Service<
         outlet,
         preview: null,
         attachments: [],
-        tools: 0,
+        interim: 0,
+        lastActive: now(),
+        isStuck: false,
         prompts: 0
       })
 

@@ -94,7 +94,12 @@ export const make: Effect.Effect<PendingRequests> = Effect.gen(function* () {
         }
         return Effect.sync(() => {
           entry.isDone = true
-          if (flying.delete(entry.id)) launchNext()
+          if (flying.delete(entry.id)) return launchNext()
+          const entries = waiting.get(rank)!
+          const at = entries.indexOf(entry)
+          if (at < 0) return
+          entries.splice(at, 1)
+          waitingCount--
         })
       }),
     resolve: (requestId, result) => {

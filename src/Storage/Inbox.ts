@@ -101,7 +101,8 @@ const undone = "state IN ('waiting', 'running', 'refused')"
 
 const dropWaiting = BatchStatement.update({
   name: "inbox.dropWaiting",
-  rank: 19,
+  // After the marks of the same commit: a row refused a moment ago is dropped with the others.
+  rank: 25,
   columns: [
     ["session_key", "text"],
     ["until", "bigint"],
@@ -214,7 +215,7 @@ export class Inbox extends Context.Service<
       before: number,
       limit: number
     ) => Effect.Effect<ReadonlyArray<string>, SqlError.SqlError>
-    /** Counts a start for every row whose turn was running when the last process ended; says which rows those are. */
+    /** Lets rows wait again whose turn was running when the last process ended; says how many those were. */
     readonly recoverRunning: Effect.Effect<number, SqlError.SqlError>
     /** Deletes rows that ended before `before`: their keys are free again. */
     readonly prune: (before: number, limit: number) => Effect.Effect<number, SqlError.SqlError>

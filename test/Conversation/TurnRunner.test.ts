@@ -104,6 +104,26 @@ describe("a turn", () => {
     })
   )
 
+  it.effect("of an agent without a sign of life is stopped, the sender is told, and the next one runs", () =>
+    Effect.gen(function* () {
+      const chat = yield* make({ settings: { "agent.gateway_timeout": 60, "display.busy_input_mode": "queue" } })
+      yield* chat.say("!sleep 3000000 stuck")
+      yield* chat.say("hello")
+      yield* pass("2 minutes", "5 seconds")
+      assert.deepStrictEqual(chat.texts().slice(-2), [Texts.stuck, "hello"])
+      assert.deepStrictEqual(yield* chat.inbox, ["!sleep 3000000 stuck: done", "hello: done"])
+    })
+  )
+
+  it.effect("of an agent that says something now and then may take as long as it likes", () =>
+    Effect.gen(function* () {
+      const chat = yield* make({ settings: { "agent.gateway_timeout": 60 } })
+      yield* chat.say("!stream 6 40000 slow but alive")
+      yield* pass("5 minutes", "5 seconds")
+      assert.deepStrictEqual(chat.texts(), ["slow but alive"])
+    })
+  )
+
   it.effect("the process dies with it three times: it is set aside as dead, and the sender is told", () =>
     Effect.gen(function* () {
       const chat = yield* make(queueing)
