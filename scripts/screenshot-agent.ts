@@ -32,9 +32,9 @@ const script: ReadonlyArray<readonly [question: string, pace: number, answer: st
     150,
     "Done: both orders now carry the currency of their customer's country, and the check is green. " +
       "I added a rule that stops such rows at the door, so the next import will name them before it writes anything. " +
-      "The summary is on its way to Mia."
+      "The summary is on its way to the team."
   ],
-  ["What is on", 10, "Standup at 10, the review with Mia at 14:30. Nothing after that."]
+  ["What is on", 10, "Standup at 10, the review at 14:30. Nothing after that."]
 ]
 
 export const layer = Layer.succeed(Agent, {

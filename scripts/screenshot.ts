@@ -76,7 +76,7 @@ const picture = Effect.gen(function* () {
   yield* lastAnswer(page, /currency IS NULL;/)
   yield* answered(page)
 
-  yield* say(page, "Fix both and send Mia a summary, please.")
+  yield* say(page, "Fix both and send the team a summary, please.")
   yield* lastAnswer(page, /check is green\. I added/)
   mkdirSync(path.dirname(target), { recursive: true })
   yield* act(() => page.screenshot({ path: target, animations: "disabled" }))
