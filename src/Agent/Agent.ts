@@ -21,8 +21,31 @@ export class AgentError extends Schema.TaggedError<AgentError>()("AgentError", {
     "no_credentials"
   ]),
   message: Schema.String,
-  retryable: Schema.Boolean
+  retryable: Schema.Boolean,
+  /** Seconds that the provider asked us to wait. */
+  retryAfter: Schema.optionalKey(Schema.Number)
 }) {}
+
+/** What this conversation chose for itself (`commands`: `/model`, `/reasoning`); `null` = the agent's own default. Never a secret. */
+export interface AgentChoices {
+  readonly model: string | null
+  readonly provider: string | null
+  readonly reasoning: string | null
+}
+
+export const noChoices: AgentChoices = { model: null, provider: null, reasoning: null }
+
+/** What a turn cost, as far as the provider told; absent = not told. */
+export interface Usage {
+  readonly model: string | null
+  readonly inputTokens?: number
+  readonly outputTokens?: number
+  readonly cacheReadTokens?: number
+  /** Tokens of the last prompt, and what the model can hold. */
+  readonly contextTokens?: number
+  readonly contextWindow?: number
+  readonly costUsd?: number
+}
 
 export interface AgentTurn {
   readonly sessionKey: string
@@ -33,6 +56,9 @@ export interface AgentTurn {
   /** The prepared message: what the user said, with what the gateway put before it. */
   readonly text: string
   readonly media: ReadonlyArray<Media>
+  /** Where the agent runs and how it should speak (`session` context prompt); stable within a conversation, "" = nothing. */
+  readonly context: string
+  readonly choices: AgentChoices
   /** The conversation so far, oldest first; only read by agents that keep none of their own. */
   readonly history: Effect.Effect<ReadonlyArray<StoredMessage>, SqlError.SqlError>
 }
@@ -41,8 +67,29 @@ export interface AgentTurn {
 export type AgentEvent =
   | { readonly _tag: "TextDelta"; readonly text: string }
   | { readonly _tag: "Commentary"; readonly text: string }
-  | { readonly _tag: "ToolStarted"; readonly tool: string; readonly preview: string | null }
-  | { readonly _tag: "ToolFinished"; readonly tool: string; readonly ok: boolean }
+  /** Thoughts, shown only where the user asked for them. */
+  | { readonly _tag: "Reasoning"; readonly text: string }
+  | {
+      readonly _tag: "ToolStarted"
+      readonly tool: string
+      readonly preview: string | null
+      /** Ties the end to the start when several run at once. */
+      readonly callId?: string
+    }
+  | {
+      readonly _tag: "ToolFinished"
+      readonly tool: string
+      readonly ok: boolean
+      readonly callId?: string
+      readonly summary?: string
+    }
+  /** The agent's plan as it stands, whole each time. */
+  | {
+      readonly _tag: "Plan"
+      readonly entries: ReadonlyArray<{ readonly text: string; readonly status: "pending" | "running" | "done" }>
+    }
+  /** The latest figures; a later one replaces it. */
+  | { readonly _tag: "Usage"; readonly usage: Usage }
   | { readonly _tag: "Attachment"; readonly ref: string; readonly caption: string | null }
   | {
       readonly _tag: "Question"
@@ -64,6 +111,19 @@ export type Answer =
   | { readonly _tag: "Decision"; readonly choice: "once" | "session" | "always" | "deny" }
   | { readonly _tag: "None"; readonly why: "timeout" | "cancelled" | "undeliverable" }
 
+export interface AgentModel {
+  readonly id: string
+  readonly label: string
+  readonly provider: string | null
+}
+
+export interface AgentCommand {
+  readonly name: string
+  readonly description: string
+  /** What may follow the name, in words; `null` = nothing. */
+  readonly hint: string | null
+}
+
 /** One run, alive as long as its scope. */
 export interface AgentRun {
   readonly events: Stream.Stream<AgentEvent, AgentError>
@@ -78,5 +138,18 @@ export class Agent extends Context.Service<
   {
     readonly name: string
     readonly start: (turn: AgentTurn) => Effect.Effect<AgentRun, AgentError, Scope.Scope>
+    /** Models that a conversation may choose; absent = the agent offers no choice. */
+    readonly models?: Effect.Effect<ReadonlyArray<AgentModel>, AgentError>
+    /** Levels that `/reasoning` may choose. */
+    readonly reasoningLevels?: ReadonlyArray<string>
+    /** Commands that the agent itself understands, shown in menus and passed on as text (`commands D1`). */
+    readonly commands?: (sessionKey: string) => ReadonlyArray<AgentCommand>
+    /** Shortens a history to a summary (`conversation H`); absent = it cannot. */
+    readonly compress?: (
+      history: ReadonlyArray<StoredMessage>,
+      focus: string | null
+    ) => Effect.Effect<string, AgentError>
+    /** A boundary: what the agent keeps of this conversation is void. */
+    readonly forget?: (sessionKey: string, sessionId: string) => Effect.Effect<void>
   }
 >()("Agent/Agent") {}

@@ -3,7 +3,7 @@
  * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
  */
 import { Clock, Context, Duration, Effect, type Fiber, Layer, Schedule, type Scope, Stream } from "effect"
-import { Agent, type AgentError, type AgentEvent, type AgentRun } from "../Agent/Agent.ts"
+import { Agent, type AgentError, type AgentEvent, type AgentRun, noChoices } from "../Agent/Agent.ts"
 import {
   AgentClarifyTimeout,
   AgentGatewayTimeout,
@@ -164,6 +164,8 @@ export class AgentCall extends Context.Service<
           event,
           text: event.text,
           media: event.media,
+          context: "",
+          choices: noChoices,
           history: Effect.suspend(() =>
             sessionId === "" ? Effect.succeed([]) : transcript.history(sessionId, historyBound)
           )
@@ -207,6 +209,9 @@ export class AgentCall extends Context.Service<
                 replyTo: null
               })
             case "ToolFinished":
+            case "Reasoning":
+            case "Plan":
+            case "Usage":
               return Effect.void
             case "Attachment":
               return Effect.sync(() => {

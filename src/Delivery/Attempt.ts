@@ -115,8 +115,15 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
   const target = targetOf(row)
   const send = (key: string, text: string, replyTo: string | null = payload.replyTo) =>
     Effect.map(outlet.send({ key, target, text, replyTo, notify: payload.notify }), (receipt) => receipt.messageId)
+  const rich = richSend(row, outlet)
   const whole = Effect.catchIf(
-    send(row.key, payload.text),
+    rich === null
+      ? send(row.key, payload.text)
+      : Effect.catchIf(
+          rich,
+          (error) => error.kind === "unsupported",
+          () => send(row.key, payload.text)
+        ),
     (error) =>
       error.kind === "too_long" || (error.kind === "not_found" && payload.replyTo !== null && error.reach !== "chat"),
     (error) => (error.kind === "too_long" ? sendSmaller(row, outlet, send) : send(row.key, payload.text, null))
@@ -156,6 +163,23 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
         ({ messageId }) => edit(messageId)
       )
     : edit(preview.messageId)
+}
+
+/** A file or a prompt in the platform's own form; `null` = the row is text, or text must do (`relay H5`). */
+const richSend = (row: OutboxRow, outlet: Outlet): Effect.Effect<string | null, SendError> | null => {
+  const { media, marked, notify, prompt, replyTo } = row.payload
+  const target = targetOf(row)
+  const can = outlet.capabilities(target)
+  const common = { key: row.key, target, replyTo }
+  if (media !== undefined && outlet.media !== undefined && can.media?.has(media.kind) === true) {
+    const caption = marked ? repeatMark + (media.caption ?? "") : media.caption
+    return Effect.map(outlet.media({ ...common, ...media, caption, notify }), ({ messageId }) => messageId)
+  }
+  if (prompt !== undefined && outlet.prompt !== undefined && can.prompt === true) {
+    const text = marked ? repeatMark + prompt.text : prompt.text
+    return Effect.map(outlet.prompt({ ...common, ...prompt, text }), ({ messageId }) => messageId)
+  }
+  return null
 }
 
 /** The platform's limit is lower than it declared: the same text in pieces of half the size (`delivery O3`). */

@@ -34,6 +34,14 @@ export interface Capabilities {
   /** Send growing text as a preview that is edited in place, unless configured otherwise. */
   readonly streaming: boolean
   readonly settle: Settle
+  /** Prompts with buttons; absent = a numbered list in their place (`relay H5`). */
+  readonly prompt?: boolean
+  /** Kinds of files that can be sent; absent = a link in their place. */
+  readonly media?: ReadonlySet<MediaKind>
+  /** Reactions; absent = nothing in their place. */
+  readonly react?: boolean
+  /** Threads can be opened and renamed. */
+  readonly threads?: boolean
 }
 
 /** What is taken for granted of a chat whose link has not described it: the least that any platform does. */
@@ -67,6 +75,49 @@ export interface EditRequest {
   readonly final: boolean
 }
 
+export type MediaKind = "image" | "voice" | "audio" | "video" | "document"
+
+/** One file with its caption. */
+export interface MediaRequest {
+  readonly key: string
+  readonly target: Target
+  readonly kind: MediaKind
+  /** URL, or absolute path of a file that may leave (`delivery M`). */
+  readonly ref: string
+  readonly caption: string | null
+  readonly filename: string | null
+  readonly mime: string | null
+  readonly replyTo: string | null
+  readonly notify: boolean
+}
+
+export interface PromptOption {
+  /** At most 32 of `[A-Za-z0-9_.-]` (`relay L1`). */
+  readonly id: string
+  readonly label: string
+  readonly style: "primary" | "danger" | null
+}
+
+/** A question with buttons; the press comes back as `MessageEvent.promptResponse`. */
+export interface PromptRequest {
+  readonly key: string
+  readonly target: Target
+  readonly kind: "approval" | "clarify" | "choice"
+  readonly promptId: string
+  readonly text: string
+  readonly options: ReadonlyArray<PromptOption>
+  /** Advisory: expiry is ours. */
+  readonly timeoutSeconds: number | null
+  readonly replyTo: string | null
+}
+
+export interface ReactionRequest {
+  readonly target: Target
+  readonly messageId: string
+  readonly emoji: string
+  readonly remove: boolean
+}
+
 export interface SendReceipt {
   /** The platform's id of what is now shown; `null` where the platform gives none. */
   readonly messageId: string | null
@@ -86,4 +137,24 @@ export interface Outlet {
   readonly edit: (request: EditRequest) => Effect.Effect<void, SendError>
   /** Shows the typing indicator for a few seconds. Cosmetic: callers ignore its failure. */
   readonly typing: (target: Target) => Effect.Effect<void, SendError>
+  /** Ends the indicator where the platform shows it until told (`relay L4`). */
+  readonly typingEnded?: (target: Target) => Effect.Effect<void, SendError>
+  readonly media?: (request: MediaRequest) => Effect.Effect<SendReceipt, SendError>
+  readonly prompt?: (request: PromptRequest) => Effect.Effect<SendReceipt, SendError>
+  /** Cosmetic: a failure never fails a turn (`relay L3`). */
+  readonly react?: (request: ReactionRequest) => Effect.Effect<void, SendError>
+  /** Opens a thread and gives its id. */
+  readonly createThread?: (request: {
+    readonly key: string
+    readonly target: Target
+    readonly name: string
+    readonly messageId: string | null
+  }) => Effect.Effect<string, SendError>
+  /** `false`: a person has renamed it, and that wins (`relay L2`). */
+  readonly renameThread?: (request: {
+    readonly target: Target
+    readonly threadId: string
+    readonly name: string
+    readonly onlyIf: string | null
+  }) => Effect.Effect<boolean, SendError>
 }

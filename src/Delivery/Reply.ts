@@ -3,7 +3,7 @@
  * O1`, C7). Pure: the same turn and text give the same rows.
  */
 import type { Source } from "../Message/Source.ts"
-import type { OutboxKind, OutboxRow, Preview } from "../Storage/Outbox.ts"
+import type { OutboxKind, OutboxRow, Payload, Preview } from "../Storage/Outbox.ts"
 import { sanitizeText } from "../Storage/StoredText.ts"
 import { repeatMark } from "./Attempt.ts"
 import * as IdempotencyKey from "./IdempotencyKey.ts"
@@ -45,6 +45,10 @@ export interface ReplyOptions {
   /** What the first chunk already shows. */
   readonly preview?: Preview | null
   readonly at: number
+  /** The row is this file; `text` stands for it where the platform takes none. */
+  readonly media?: Payload["media"]
+  /** The row asks with these buttons; `text` is the question with a numbered list. */
+  readonly prompt?: Payload["prompt"]
 }
 
 /** Key of one chunk; a preview is sent under the key of the chunk that will replace it. */
@@ -75,7 +79,9 @@ export const rows = (options: ReplyOptions): ReadonlyArray<OutboxRow> => {
       text,
       replyTo: index === 0 ? options.replyTo : null,
       notify: options.notify,
-      marked: false
+      marked: false,
+      ...(index === 0 && options.media !== undefined ? { media: options.media } : {}),
+      ...(index === 0 && options.prompt !== undefined ? { prompt: options.prompt } : {})
     },
     state: "pending",
     attempts: 0,

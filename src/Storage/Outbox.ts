@@ -26,6 +26,31 @@ export type OutboxState = typeof OutboxState.Type
 export const OutboxKind = Schema.Literals(["final", "prompt", "notice", "scheduled", "tool", "commentary"])
 export type OutboxKind = typeof OutboxKind.Type
 
+/** A row that is a file; where the platform takes none, its text is sent in its place. */
+export const MediaPart = Schema.Struct({
+  kind: Schema.Literals(["image", "voice", "audio", "video", "document"]),
+  ref: Schema.String,
+  caption: Schema.NullOr(Schema.String),
+  filename: Schema.NullOr(Schema.String),
+  mime: Schema.NullOr(Schema.String)
+})
+
+/** A row that asks with buttons; where the platform has none, its text is sent in its place. */
+export const PromptPart = Schema.Struct({
+  kind: Schema.Literals(["approval", "clarify", "choice"]),
+  promptId: Schema.String,
+  /** What stands above the buttons. */
+  text: Schema.String,
+  options: Schema.Array(
+    Schema.Struct({
+      id: Schema.String,
+      label: Schema.String,
+      style: Schema.NullOr(Schema.Literals(["primary", "danger"]))
+    })
+  ),
+  timeoutSeconds: Schema.NullOr(Schema.Number)
+})
+
 export const Payload = Schema.Struct({
   platform: Schema.String,
   chatId: Schema.String,
@@ -36,7 +61,9 @@ export const Payload = Schema.Struct({
   replyTo: Schema.NullOr(Schema.String),
   notify: Schema.Boolean,
   /** Headed by the line that says it may be a repeat (`delivery O4` c). */
-  marked: Schema.Boolean
+  marked: Schema.Boolean,
+  media: Schema.optionalKey(MediaPart),
+  prompt: Schema.optionalKey(PromptPart)
 })
 export type Payload = typeof Payload.Type
 

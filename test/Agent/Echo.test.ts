@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Schema, Stream } from "effect"
-import { Agent, type AgentEvent } from "../../src/Agent/Agent.ts"
+import { Agent, type AgentEvent, noChoices } from "../../src/Agent/Agent.ts"
 import * as Echo from "../../src/Agent/Echo.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
 import * as Source from "../../src/Message/Source.ts"
@@ -13,6 +13,8 @@ const turn = (text: string) => ({
   event: MessageEvent.text(Source.make({ platform: "test", chatId: "1" }), text),
   text,
   media: [],
+  context: "",
+  choices: noChoices,
   history: Effect.succeed([])
 })
 const start = (text: string) =>
