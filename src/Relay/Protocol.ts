@@ -5,6 +5,7 @@
 import { Result, Schema } from "effect"
 import { Descriptor } from "./Descriptor.ts"
 import { type FrameDecodeError, make as makeError } from "./FrameDecodeError.ts"
+import type { Identity } from "./Identity.ts"
 import { WireEvent } from "./InboundEvent.ts"
 import type { BadLine } from "./LineReader.ts"
 import type { OutboundAction } from "./OutboundAction.ts"
@@ -41,10 +42,19 @@ export type ConnectorFrame =
   | typeof PassthroughForwardFrame.Type
   | typeof GoingIdleAckFrame.Type
 
+/** A command as Discord registers it (`relay` Wire). */
+const ManifestEntry = Schema.Struct({
+  name: Schema.String,
+  description: Schema.String,
+  options: Schema.optionalKey(Schema.Array(Schema.Record(Schema.String, Schema.Unknown)))
+})
+export type ManifestEntry = typeof ManifestEntry.Type
+
 export const HelloFrame = Schema.Struct({
   type: Schema.Literal("hello"),
   platform: Schema.String,
-  botId: Schema.String
+  botId: Schema.String,
+  command_manifest: Schema.optionalKey(Schema.Array(ManifestEntry))
 })
 /** `action` is decoded apart (`OutboundAction.decodeAction`), so that a bad one can still be answered by its id. */
 export const OutboundFrame = Schema.Struct({
@@ -187,9 +197,14 @@ const parseObject = (text: string): object | null => {
 /** A frame as its line, newline included. */
 export const encode = (frame: ConnectorFrame | GatewayFrame): string => `${JSON.stringify(frame)}\n`
 
-/** `encode` of an `outbound`, where the action is known to be ours. */
-export const encodeOutbound = (requestId: string, action: OutboundAction): string =>
-  `{"type":"outbound","requestId":"${requestId}","action":${JSON.stringify(action)}}\n`
+/** `encode` of an `outbound`, where the action is known to be ours; `identity` only where several are fronted. */
+export const encodeOutbound = (requestId: string, action: OutboundAction, identity: Identity | null): string => {
+  const who =
+    identity === null
+      ? ""
+      : `,"platform":${JSON.stringify(identity.platform)},"botId":${JSON.stringify(identity.botId)}`
+  return `{"type":"outbound","requestId":"${requestId}","action":${JSON.stringify(action)}${who}}\n`
+}
 
 /** `encode` of an `inbound_ack`. */
 export const encodeAck = (bufferId: string): string => `{"type":"inbound_ack","bufferId":${JSON.stringify(bufferId)}}\n`

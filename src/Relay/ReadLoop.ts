@@ -17,6 +17,8 @@ import * as Metrics from "./RelayMetrics.ts"
 
 export interface ReadLoopOptions {
   readonly link: string
+  /** The bot within which deliveries and messages are unique (`relay I3a`). */
+  readonly scopeOf: (platform: string) => string
   readonly wire: Wire
   readonly writer: FrameWriter
   readonly buffer: InboundBuffer
@@ -58,18 +60,21 @@ export const run = Effect.fnUntraced(function* (options: ReadLoopOptions): Effec
     const frame: Decoded<ConnectorFrame> = typeof line === "string" ? decodeLine(line) : rejectLine(line)
     if (frame instanceof FrameDecodeError) return onInvalid(frame, line)
     switch (frame.type) {
-      case "inbound":
+      case "inbound": {
+        const event = toMessageEvent(frame.event)
         return buffer.push({
           kind: "inbound",
           inbound: {
-            event: toMessageEvent(frame.event),
+            event,
             provenance: provenanceOf(frame.event),
             link,
+            scope: options.scopeOf(event.source.platform),
             bufferId: frame.bufferId || null
           },
           writer,
           size: (line as string).length
         })
+      }
       case "outbound_result":
         if (!options.onResult(frame.requestId, frame.result)) tally.unmatched++
         return

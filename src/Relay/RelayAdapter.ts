@@ -12,8 +12,11 @@ import { Intake } from "../Session/Intake.ts"
 import * as Descriptor from "./Descriptor.ts"
 import type { Dialer } from "./Dialer.ts"
 import { dialUrl, isDialable } from "./DialUrl.ts"
+import { type Identities, linkOf } from "./Identity.ts"
+import { platformName } from "./InboundEvent.ts"
 import type { ActionResult, OutboundAction } from "./OutboundAction.ts"
 import type { Rank } from "./PendingRequests.ts"
+import type { ManifestEntry } from "./Protocol.ts"
 import * as Metrics from "./RelayMetrics.ts"
 import type { RequestError } from "./RequestError.ts"
 import * as ScopeMemory from "./ScopeMemory.ts"
@@ -23,8 +26,9 @@ import * as WebSocketTransport from "./WebSocketTransport.ts"
 export interface RelayOptions {
   /** Base URL of the connector, as configured (`relay H1`). */
   readonly url: string
-  readonly platform: string
-  readonly botId: string
+  readonly identities: Identities
+  /** Told to a connector of Discord, so that it can register them. */
+  readonly commands?: ReadonlyArray<ManifestEntry>
   readonly id: string | null
   readonly secret: Redacted.Redacted<string> | null
   /** Stream previews where the platform can edit, unless the user says otherwise. */
@@ -46,7 +50,7 @@ export const make = Effect.fnUntraced(function* (
       retryable: false
     })
   }
-  const link = `relay:${options.botId}`
+  const link = linkOf(options.identities)
   const scopes = ScopeMemory.make()
   const intake = yield* Intake
   const transport = yield* WebSocketTransport.make({ ...options, link }).pipe(
@@ -163,7 +167,7 @@ const outletOf = Effect.fnUntraced(function* (
     isUp: transport.isUp,
     awaitUp: transport.awaitUp,
     capabilities,
-    settle: () => capabilitiesOn(options.platform).settle,
+    settle: () => capabilitiesOn(platformName(options.identities[0].platform)).settle,
     send: ({ expectEdits, key, notify, replyTo, target, text }) =>
       Effect.map(
         perform(

@@ -3,6 +3,7 @@
  * this room yet is not declared.
  */
 import * as Setting from "../Config/Setting.ts"
+import { botIds } from "./Identity.ts"
 
 export const RelayUrl = Setting.make({
   key: "relay_url",
@@ -26,6 +27,20 @@ export const RelayBotId = Setting.make({
   description: "the bot this gateway fronts, as told to the connector"
 })
 
+export const RelayPlatforms = Setting.make({
+  env: "GATEWAY_RELAY_PLATFORMS",
+  kind: Setting.list,
+  default: [],
+  description: "several platforms that this gateway fronts over one link; the first is the default"
+})
+
+export const RelayBotIds = Setting.make({
+  env: "GATEWAY_RELAY_BOT_IDS",
+  kind: Setting.coerce('JSON such as {"slack": {"botId": "B1"}}', botIds, { lenient: true }),
+  default: {},
+  description: "the bots of those platforms, as JSON; a platform that is missing has the empty bot id"
+})
+
 export const RelayId = Setting.make({
   key: "relay_id",
   env: "GATEWAY_RELAY_ID",
@@ -47,6 +62,8 @@ export const relaySettings: ReadonlyArray<Setting.Setting<unknown>> = [
   RelayUrl,
   RelayPlatform,
   RelayBotId,
+  RelayPlatforms,
+  RelayBotIds,
   RelayId,
   RelaySecret
 ]

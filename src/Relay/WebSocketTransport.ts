@@ -8,8 +8,10 @@ import * as Connection from "./Connection.ts"
 import { type Descriptor, supports } from "./Descriptor.ts"
 import { closeCode, Dialer } from "./Dialer.ts"
 import { dialUrl } from "./DialUrl.ts"
+import { identityOf, scopeOf } from "./Identity.ts"
 import * as InboundBuffer from "./InboundBuffer.ts"
 import * as InboundCommitter from "./InboundCommitter.ts"
+import { platformName } from "./InboundEvent.ts"
 import * as LogLimit from "./LogLimit.ts"
 import { chatInfo, decodeResult, type OutboundAction } from "./OutboundAction.ts"
 import * as PendingRequests from "./PendingRequests.ts"
@@ -67,6 +69,7 @@ export const make = Effect.fnUntraced(function* (
 
   const events: Connection.ConnectionEvents = {
     link: options.link,
+    scopeOf: (platform) => scopeOf(options.identities, options.link, platform),
     buffer,
     logLimit,
     onOpen: (connection) => {
@@ -93,9 +96,8 @@ export const make = Effect.fnUntraced(function* (
       // What an earlier connection said of other platforms holds until the new one speaks.
       if (isFresh) descriptors = new Map()
       isFresh = false
-      if (descriptors.size < maxDescriptors || descriptors.has(descriptor.platform)) {
-        descriptors.set(descriptor.platform, descriptor)
-      }
+      const platform = platformName(descriptor.platform)
+      if (descriptors.size < maxDescriptors || descriptors.has(platform)) descriptors.set(platform, descriptor)
     },
     onResult: pending.resolve,
     onInterrupt: (sessionKey, chatId) => Queue.offerUnsafe(interrupts, [sessionKey, chatId]),
@@ -183,8 +185,17 @@ export const make = Effect.fnUntraced(function* (
     })
   )
 
+  const { identities } = options
+  /** A platform that we front and that is not described yet has no limits of another one's. */
+  const isAwaited = (platform: string) =>
+    identities.length > 1 && identities.some((identity) => platformName(identity.platform) === platform)
   const descriptorOf = (platform: string): Descriptor | null =>
-    descriptors.get(platform) ?? descriptors.values().next().value ?? null
+    descriptors.get(platform) ??
+    (isAwaited(platform)
+      ? null
+      : (descriptors.get(platformName(identities[0].platform)) ?? descriptors.values().next().value ?? null))
+  /** Named on the wire only where the connector could not know it otherwise. */
+  const speaker = (platform: string) => (identities.length > 1 ? identityOf(identities, platform) : null)
 
   const ask = (
     action: OutboundAction,
@@ -197,7 +208,7 @@ export const make = Effect.fnUntraced(function* (
         return Effect.fail(new UnsupportedOp({ op: action.op, platform }))
       }
       Metrics.add(Metrics.outbound, 1, metrics)
-      return pending.request(rank, (requestId) => encodeOutbound(requestId, action))
+      return pending.request(rank, (requestId) => encodeOutbound(requestId, action, speaker(platform)))
     })
 
   return {

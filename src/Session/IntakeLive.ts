@@ -26,10 +26,10 @@ const counted = (outcome: IntakeOutcome) =>
 const counters = { taken: counted("taken"), duplicate: counted("duplicate"), refused: counted("refused") }
 
 /** Unique within the bot (`relay I3`, I3a): platform, chat and message; `null` = the platform gave the message no id. */
-const messageKeyOf = ({ event, link }: Inbound): string | null =>
+const messageKeyOf = ({ event, link, scope = link }: Inbound): string | null =>
   event.messageId === null
     ? null
-    : JSON.stringify(["m", link, event.source.platform, event.source.chatId, event.messageId])
+    : JSON.stringify(["m", scope, event.source.platform, event.source.chatId, event.messageId])
 
 const bufferKeyOf = (link: string, bufferId: string | null): string | null =>
   bufferId === null ? null : JSON.stringify(["b", link, bufferId])
@@ -72,7 +72,7 @@ export const layer = Layer.effect(
         return null
       }
       const messageKey = messageKeyOf(inbound)
-      const bufferKey = bufferKeyOf(inbound.link, inbound.bufferId)
+      const bufferKey = bufferKeyOf(inbound.scope ?? inbound.link, inbound.bufferId)
       const row: NewInboxRow = {
         // An event with neither id is a row of its own each time (`relay I3a`).
         messageKey: messageKey ?? (bufferKey === null ? `x:${yield* Random.next}:${yield* Random.next}` : null),

@@ -15,8 +15,7 @@ const open = Effect.gen(function* () {
   const intake = new IntakeDouble()
   const transport = yield* WebSocketTransport.make({
     url: "http://c",
-    platform: "discord",
-    botId: "",
+    identities: [{ platform: "discord", botId: "" }],
     id: null,
     secret: null,
     link: "relay:"
@@ -63,6 +62,7 @@ describe("a delivery", () => {
         event: intake.taken[0]!.event,
         provenance: { viaRelay: true, isBot: null, roleAuthorized: false },
         link: "relay:",
+        scope: "relay:",
         bufferId: "b0"
       })
     })

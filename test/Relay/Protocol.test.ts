@@ -43,8 +43,12 @@ describe("the frames of the relay", () => {
     assert.strictEqual(Protocol.encodeAck(id), Protocol.encode({ type: "inbound_ack", bufferId: id }))
     const action = { op: "send", chat_id: id, content: text } as const
     assert.strictEqual(
-      Protocol.encodeOutbound("0123", action),
+      Protocol.encodeOutbound("0123", action, null),
       Protocol.encode({ type: "outbound", requestId: "0123", action })
+    )
+    assert.strictEqual(
+      Protocol.encodeOutbound("0123", action, { platform: text, botId: id }),
+      Protocol.encode({ type: "outbound", requestId: "0123", action, platform: text, botId: id })
     )
   })
 

@@ -7,7 +7,7 @@ import * as RelayAdapter from "../../src/Relay/RelayAdapter.ts"
 import { descriptorLine, FakeConnector, inboundLine, refusal, resultLine } from "./FakeConnector.ts"
 import { IntakeDouble } from "./IntakeDouble.ts"
 import { open, say, target } from "./SimulatedAdapter.ts"
-import { open as openLink, settle } from "./SimulatedLink.ts"
+import { bot, open as openLink, settle } from "./SimulatedLink.ts"
 
 describe("a send", () => {
   it.effect("carries key, thread, scope and anchor, and gives the platform's id", () =>
@@ -283,8 +283,7 @@ describe("the adapter", () => {
         const error = yield* Effect.flip(
           RelayAdapter.make({
             url,
-            platform: "relay",
-            botId: "",
+            identities: bot,
             id: null,
             secret: null,
             streamingDefault: false

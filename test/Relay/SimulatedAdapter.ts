@@ -4,21 +4,24 @@ import type { Target } from "../../src/Delivery/Outlet.ts"
 import * as RelayAdapter from "../../src/Relay/RelayAdapter.ts"
 import { FakeConnector } from "./FakeConnector.ts"
 import { IntakeDouble } from "./IntakeDouble.ts"
-import { settle } from "./SimulatedLink.ts"
+import { bot, settle } from "./SimulatedLink.ts"
 
 export const target: Target = { platform: "discord", chatId: "chat", chatType: "dm", threadId: null, scopeId: null }
 
-export const open = Effect.fnUntraced(function* (prepare: (connector: FakeConnector) => void = () => {}) {
+export const open = Effect.fnUntraced(function* (
+  prepare: (connector: FakeConnector) => void = () => {},
+  options: Partial<RelayAdapter.RelayOptions> = {}
+) {
   const connector = new FakeConnector()
   prepare(connector)
   const intake = new IntakeDouble()
   const adapter = yield* RelayAdapter.make({
     url: "http://connector.example",
-    platform: "discord",
-    botId: "bot",
+    identities: bot,
     id: null,
     secret: null,
-    streamingDefault: true
+    streamingDefault: true,
+    ...options
   }).pipe(Effect.provide([connector.layer, intake.layer]))
   yield* settle
   return { connector, intake, adapter, outlet: adapter.outlet }

@@ -19,8 +19,7 @@ const open = Effect.fnUntraced(function* (prepare: (server: Server) => void = ()
   })
   const transport = yield* WebSocketTransport.make({
     url: server.url,
-    platform: "discord",
-    botId: "bot",
+    identities: [{ platform: "discord", botId: "bot" }],
     id: "gw-1",
     secret: Redacted.make("s3cret"),
     link: "relay:bot"
