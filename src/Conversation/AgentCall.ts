@@ -20,6 +20,7 @@ import { SendQueues } from "../Delivery/SendQueues.ts"
 import type { Turn } from "../Session/Turns.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Transcript } from "../Storage/Transcript.ts"
+import { withContext } from "./ChannelContext.ts"
 import * as Preview from "./Preview.ts"
 import { Prompts } from "./Prompts.ts"
 import * as Texts from "./Texts.ts"
@@ -162,7 +163,7 @@ export class AgentCall extends Context.Service<
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: event.text,
+          text: withContext(event),
           media: event.media,
           context: "",
           choices: noChoices,

@@ -172,16 +172,50 @@ export const decodeGatewayLine = lineDecoder<GatewayFrame>(
   ])
 )
 
-/** A line that the reader could not give as text. Bad UTF-8 may still tell the delivery id. */
+/** Where a connector writes type and delivery id: at the beginning of its line, or behind everything else. */
+const leading = /^\s*\{\s*(?:"type"\s*:\s*"(\w+)"\s*,\s*)?(?:"bufferId"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*)?(?:"type"\s*:\s*"(\w+)")?/
+const trailing =
+  /(?:,\s*"type"\s*:\s*"(\w+)"\s*)?(?:,\s*"bufferId"\s*:\s*("(?:[^"\\]|\\.)*")\s*)?(?:,\s*"type"\s*:\s*"(\w+)"\s*)?\}\s*$/
+
+/**
+ * A line above the limit is not read, yet its sender repeats it until it is acknowledged (`relay I3a`). What stands inside
+ * a text cannot pass for it: there every quote is escaped.
+ */
+const rejectLarge = ({ end = "", text }: BadLine): FrameDecodeError => {
+  const first = leading.exec(text)
+  const last = trailing.exec(end)
+  const type = first?.[1] ?? first?.[3] ?? last?.[1] ?? last?.[3] ?? null
+  const quoted = first?.[2] ?? last?.[2]
+  const id = quoted === undefined ? null : parseText(quoted)
+  return makeError({
+    reason: "TooLarge",
+    line: text,
+    frameType: type,
+    bufferId: carriesBufferId.has(type) && id !== "" ? id : null,
+    detail: "longer than 4 MiB"
+  })
+}
+
+const parseText = (json: string): string | null => {
+  try {
+    const value: unknown = JSON.parse(json)
+    return typeof value === "string" ? value : null
+  } catch {
+    return null
+  }
+}
+
+/** A line that the reader could not give as text. It may still tell the delivery id. */
 export const rejectLine = (bad: BadLine): FrameDecodeError => {
-  const frame = bad.reason === "InvalidUtf8" ? parseObject(bad.text) : null
+  if (bad.reason === "TooLarge") return rejectLarge(bad)
+  const frame = parseObject(bad.text)
   const type = frame !== null && "type" in frame && typeof frame.type === "string" ? frame.type : null
   return makeError({
     reason: bad.reason,
     line: bad.text,
     frameType: type,
     bufferId: frame === null ? null : readableBufferId(frame, type),
-    detail: bad.reason === "TooLarge" ? "longer than 4 MiB" : "not UTF-8"
+    detail: "not UTF-8"
   })
 }
 

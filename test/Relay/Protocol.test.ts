@@ -138,3 +138,47 @@ describe("get_chat_info", () => {
       assert.deepStrictEqual(chatInfo("c", odd), { name: "c", type: "dm" })
   })
 })
+
+describe("a line above the limit", () => {
+  const large = (line: string) => {
+    const out: Array<string | LineReader.BadLine> = []
+    const reader = LineReader.make(4000)
+    for (let at = 0; at < line.length; at += 700) reader.push(line.slice(at, at + 700), out)
+    reader.push("\n", out)
+    const [bad] = out
+    if (typeof bad !== "object") throw new Error("it was not too large")
+    return Protocol.rejectLine(bad)
+  }
+  const filler = "x".repeat(5000)
+
+  it("tells which delivery it was, wherever that stands (I3a)", () => {
+    const event = { text: filler }
+    const forward = { bodyB64: filler }
+    for (const frame of [
+      { type: "inbound", event, bufferId: 'b"1' },
+      { type: "inbound", bufferId: 'b"1', event },
+      { bufferId: 'b"1', type: "inbound", event },
+      { event, type: "inbound", bufferId: 'b"1' },
+      { bufferId: 'b"1', event, type: "inbound" },
+      { event, bufferId: 'b"1', type: "inbound" },
+      { type: "passthrough_forward", forward, bufferId: 'b"1' }
+    ]) {
+      for (const line of [JSON.stringify(frame), JSON.stringify(frame, null, 1).replaceAll("\n", " ")]) {
+        const error = large(line)
+        assert.deepStrictEqual([error.reason, error.bufferId], ["TooLarge", 'b"1'], line.slice(0, 60))
+      }
+    }
+  })
+
+  it("is not fooled by what a text says", () => {
+    for (const text of ['","bufferId":"evil"}', '"bufferId":"evil"}', '\\","bufferId":"evil"}']) {
+      for (const frame of [
+        { type: "inbound", event: { text: filler + text } },
+        { type: "inbound", event: { text: filler, more: [text] } },
+        { type: "outbound_result", result: filler, bufferId: "b" }
+      ]) {
+        assert.isNull(large(JSON.stringify(frame)).bufferId)
+      }
+    }
+  })
+})

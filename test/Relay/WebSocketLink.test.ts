@@ -202,6 +202,20 @@ describe("the link over a real socket", () => {
     { timeout: 90_000 }
   )
 
+  it.live("buries and acknowledges a delivery in one message of 10 MiB (I3a)", () =>
+    Effect.gen(function* () {
+      const { intake, server } = yield* ready()
+      server.socket().send(inboundLine("huge", "x".repeat(10 * 1024 * 1024)) + inboundLine("b", "fine"))
+      yield* eventually("acknowledged", () => server.acks().length === 2)
+      assert.deepStrictEqual(intake.texts, ["fine"])
+      assert.deepStrictEqual(
+        intake.buried.map(({ bufferId }) => bufferId),
+        ["huge"]
+      )
+      assert.strictEqual(server.sockets.length, 1)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("reports one line beyond 4 MiB and goes on", () =>
     Effect.gen(function* () {
       const { intake, server } = yield* ready()
