@@ -61,6 +61,7 @@ export class Voice extends Context.Service<
           notify: true,
           capabilities,
           at: clock.currentTimeMillisUnsafe(),
+          ...(row.event.followUp === undefined ? {} : { followUp: row.event.followUp }),
           ...said
         })
 

@@ -8,7 +8,7 @@ import type { Journal } from "../Storage/Journal.ts"
 import { type OutboxRow, progressed } from "../Storage/Outbox.ts"
 import * as Backoff from "./Backoff.ts"
 import { contentHash } from "./IdempotencyKey.ts"
-import type { Outlet, Target } from "./Outlet.ts"
+import type { Outlet, SendRank, SendRequest, Target } from "./Outlet.ts"
 import { split } from "./Splitter.ts"
 
 /** Heads a message that may be on the screen already (`delivery O4` c); its length is reserved when a reply is split. */
@@ -48,6 +48,21 @@ export const targetOf = (row: OutboxRow): Target => ({
   chatType: row.payload.chatType,
   threadId: row.payload.threadId,
   scopeId: row.payload.scopeId
+})
+
+const ranks: Readonly<Record<OutboxRow["kind"], SendRank>> = {
+  final: "final",
+  prompt: "approval",
+  notice: "notice",
+  scheduled: "scheduled",
+  commentary: "interim",
+  tool: "edit"
+}
+
+/** How a row's text leaves, beside what it says. */
+export const waysOf = ({ kind, payload, sessionKey }: OutboxRow): Pick<SendRequest, "rank" | "followUp"> => ({
+  rank: ranks[kind],
+  ...(payload.followUp === undefined || sessionKey === null ? {} : { followUp: { kind: payload.followUp, sessionKey } })
 })
 
 const ended = (
@@ -114,7 +129,10 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
   const { payload, preview } = row
   const target = targetOf(row)
   const send = (key: string, text: string, replyTo: string | null = payload.replyTo) =>
-    Effect.map(outlet.send({ key, target, text, replyTo, notify: payload.notify }), (receipt) => receipt.messageId)
+    Effect.map(
+      outlet.send({ key, target, text, replyTo, notify: payload.notify, ...waysOf(row) }),
+      (receipt) => receipt.messageId
+    )
   const rich = richSend(row, outlet)
   const whole = Effect.catchIf(
     rich === null
@@ -158,7 +176,8 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
           text: preview.text,
           replyTo: payload.replyTo,
           notify: false,
-          expectEdits: true
+          expectEdits: true,
+          ...waysOf(row)
         }),
         ({ messageId }) => edit(messageId)
       )

@@ -65,7 +65,14 @@ export interface SendRequest {
   readonly notify: boolean
   /** First send of a text that grows: the platform uses a form that can be edited (`delivery A4`). */
   readonly expectEdits?: boolean
+  /** Answer by the capability that came with the message of this session; by an ordinary send once it is gone (`relay P3`). */
+  readonly followUp?: { readonly kind: string; readonly sessionKey: string }
+  /** Place among what waits for the link (`delivery O11`); absent = as `notify` says. */
+  readonly rank?: SendRank
 }
+
+/** Order of service (`delivery O11`). */
+export type SendRank = "final" | "approval" | "notice" | "scheduled" | "interim" | "edit" | "typing"
 
 export interface EditRequest {
   readonly key: string

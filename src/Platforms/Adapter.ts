@@ -4,6 +4,7 @@
  */
 import { Schema, type Effect, type Scope, type SubscriptionRef } from "effect"
 import type { Outlet } from "../Delivery/Outlet.ts"
+import type { ForwardedRequests } from "./ForwardedRequests.ts"
 import type { Intake } from "../Session/Intake.ts"
 import type { Settings } from "../Config/Settings.ts"
 
@@ -40,5 +41,5 @@ export interface Registration<R = never> {
   readonly name: string
   readonly label: string
   /** Connects within the given scope; everything it starts ends with that scope. */
-  readonly make: Effect.Effect<Adapter, AdapterError, Scope.Scope | Intake | Settings | R>
+  readonly make: Effect.Effect<Adapter, AdapterError, Scope.Scope | Intake | Settings | ForwardedRequests | R>
 }

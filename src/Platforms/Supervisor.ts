@@ -7,6 +7,7 @@ import { Settings } from "../Config/Settings.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { Intake } from "../Session/Intake.ts"
 import { type Adapter, AdapterError, type AdapterState, type Registration } from "./Adapter.ts"
+import { ForwardedRequests } from "./ForwardedRequests.ts"
 import { Registry } from "./Registry.ts"
 
 const connectTimeout = Duration.seconds(30)
@@ -58,6 +59,7 @@ export class Supervisor extends Context.Service<
       const queues = yield* SendQueues
       const intake = yield* Intake
       const settings = yield* Settings
+      const forwarded = yield* ForwardedRequests.make
       const slots = registrations.map((registration): Slot => ({
         registration,
         adapter: null,
@@ -74,6 +76,7 @@ export class Supervisor extends Context.Service<
           const adapter = yield* slot.registration.make.pipe(
             Effect.provideService(Intake, intake),
             Effect.provideService(Settings, settings),
+            Effect.provideService(ForwardedRequests, forwarded),
             Effect.timeoutOrElse({ duration: connectTimeout, orElse: () => Effect.fail(timedOut(slot)) })
           )
           slot.adapter = adapter

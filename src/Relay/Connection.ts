@@ -41,7 +41,7 @@ export interface ConnectionOptions {
 /** What a connection tells its owner. Called from plain loops: nothing here may wait or throw. */
 export interface ConnectionEvents extends Pick<
   ReadLoop.ReadLoopOptions,
-  "buffer" | "link" | "scopeOf" | "logLimit" | "onInterrupt" | "onResult"
+  "buffer" | "handlerOf" | "link" | "scopeOf" | "logLimit" | "onInterrupt" | "onResult"
 > {
   readonly onOpen: (connection: Connection) => Effect.Effect<void>
   /** The first valid descriptor: the handshake is complete. */

@@ -173,7 +173,8 @@ export const decodeGatewayLine = lineDecoder<GatewayFrame>(
 )
 
 /** Where a connector writes type and delivery id: at the beginning of its line, or behind everything else. */
-const leading = /^\s*\{\s*(?:"type"\s*:\s*"(\w+)"\s*,\s*)?(?:"bufferId"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*)?(?:"type"\s*:\s*"(\w+)")?/
+const leading =
+  /^\s*\{\s*(?:"type"\s*:\s*"(\w+)"\s*,\s*)?(?:"bufferId"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*)?(?:"type"\s*:\s*"(\w+)")?/
 const trailing =
   /(?:,\s*"type"\s*:\s*"(\w+)"\s*)?(?:,\s*"bufferId"\s*:\s*("(?:[^"\\]|\\.)*")\s*)?(?:,\s*"type"\s*:\s*"(\w+)"\s*)?\}\s*$/
 

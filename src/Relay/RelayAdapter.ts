@@ -8,6 +8,7 @@ import { assumedCapabilities, type Capabilities, type Outlet, type Target } from
 import { classify, reach, retryAfter } from "../Delivery/SendErrorClass.ts"
 import { SendError } from "../Message/SendError.ts"
 import { type Adapter, AdapterError, type AdapterState } from "../Platforms/Adapter.ts"
+import { ForwardedRequests } from "../Platforms/ForwardedRequests.ts"
 import { Intake } from "../Session/Intake.ts"
 import * as Descriptor from "./Descriptor.ts"
 import type { Dialer } from "./Dialer.ts"
@@ -41,7 +42,7 @@ const stateInterval = "5 seconds"
 /** Dials in the background and returns at once; rows wait until the link is up (`relay C5`). */
 export const make = Effect.fnUntraced(function* (
   options: RelayOptions
-): Effect.fn.Return<Adapter, AdapterError, Scope.Scope | Intake | Dialer> {
+): Effect.fn.Return<Adapter, AdapterError, Scope.Scope | Intake | ForwardedRequests | Dialer> {
   if (!isDialable(dialUrl(options.url))) {
     return yield* new AdapterError({
       platform: "relay",
@@ -53,9 +54,11 @@ export const make = Effect.fnUntraced(function* (
   const link = linkOf(options.identities)
   const scopes = ScopeMemory.make()
   const intake = yield* Intake
-  const transport = yield* WebSocketTransport.make({ ...options, link }).pipe(
-    Effect.provideService(Intake, remembering(intake, scopes))
-  )
+  const transport = yield* WebSocketTransport.make({
+    ...options,
+    link,
+    handlerOf: (yield* ForwardedRequests).handlerOf
+  }).pipe(Effect.provideService(Intake, remembering(intake, scopes)))
   const state = yield* SubscriptionRef.make(adapterState({ _tag: "Disconnected" }, transport.activity()))
   yield* Stream.merge(
     SubscriptionRef.changes(transport.state),
@@ -140,7 +143,8 @@ const outletOf = Effect.fnUntraced(function* (
   }
   const capabilities = (target: Target): Capabilities => capabilitiesOn(target.platform)
 
-  const metadata = (target: Target, more: Record<string, unknown>): Record<string, unknown> => {
+  const metadata = (target: Target, given: Record<string, unknown>): Record<string, unknown> => {
+    const more = { ...given }
     const scope = target.scopeId ?? scopes.recall(target.platform, target.chatId)
     if (target.threadId !== null) more.thread_id = target.threadId
     if (scope !== null) more.scope_id = more.guild_id = scope
@@ -168,26 +172,43 @@ const outletOf = Effect.fnUntraced(function* (
     awaitUp: transport.awaitUp,
     capabilities,
     settle: () => capabilitiesOn(platformName(options.identities[0].platform)).settle,
-    send: ({ expectEdits, key, notify, replyTo, target, text }) =>
-      Effect.map(
+    send: ({ expectEdits, followUp, key, notify, rank, replyTo, target, text }) => {
+      const order = rank ?? (notify ? "final" : "interim")
+      const plain = (anchor: string | null) =>
         perform(
           {
             op: "send",
             chat_id: target.chatId,
             content: text,
-            ...(replyTo === null ? {} : { reply_to: replyTo }),
-            // `delivery A3`, `A4`: a connector that is told nothing takes a send for the answer.
-            metadata: metadata(target, {
-              idempotency_key: key,
-              notify,
-              ...(expectEdits === true ? { expect_edits: true } : {})
-            })
+            ...(anchor === null ? {} : { reply_to: anchor }),
+            metadata: metadata(target, marks)
           },
           target,
-          notify ? "final" : "interim"
-        ),
-        (result) => ({ messageId: result.message_id ?? null })
-      ),
+          order
+        )
+      // `delivery A3`, `A4`: a connector that is told nothing takes a send for the answer.
+      const marks = { idempotency_key: key, notify, ...(expectEdits === true ? { expect_edits: true } : {}) }
+      const sent =
+        followUp === undefined
+          ? plain(replyTo)
+          : Effect.catchIf(
+              perform(
+                {
+                  op: "follow_up",
+                  session_key: followUp.sessionKey,
+                  kind: followUp.kind,
+                  content: text,
+                  metadata: metadata(target, { ...marks })
+                },
+                target,
+                order
+              ),
+              isCapabilityGone,
+              // What it would reply to is the interaction, which is no message of the chat.
+              () => plain(null)
+            )
+      return Effect.map(sent, (result) => ({ messageId: result.message_id ?? null }))
+    },
     edit: ({ final, key, messageId, target, text }) =>
       capabilities(target).edit
         ? Effect.asVoid(
@@ -211,6 +232,14 @@ const outletOf = Effect.fnUntraced(function* (
       Effect.asVoid(perform({ op: "typing", chat_id: target.chatId, metadata: metadata(target, {}) }, target, "typing"))
   } satisfies Outlet
 })
+
+/** The answer surely was not shown, and repeating it the same way would not help (`relay P3`). */
+const isCapabilityGone = ({ kind }: SendError): boolean =>
+  kind === "not_found" ||
+  kind === "forbidden" ||
+  kind === "unsupported" ||
+  kind === "window_closed" ||
+  kind === "unknown"
 
 /** An edit's key tells its text (`relay O5`); callers may have added it already. */
 const editKey = (key: string, text: string): string => {

@@ -3,6 +3,7 @@
  * revoked, drains. What was read from a connection is stored although the connection is gone.
  */
 import { Clock, Effect, Latch, Queue, Random, type Schema, type Scope, SubscriptionRef } from "effect"
+import type { Handler } from "../Platforms/ForwardedRequests.ts"
 import { Intake } from "../Session/Intake.ts"
 import * as Connection from "./Connection.ts"
 import { type Descriptor, supports } from "./Descriptor.ts"
@@ -23,6 +24,8 @@ import type { LinkState, Transport } from "./Transport.ts"
 export interface TransportOptions extends Connection.ConnectionOptions {
   /** Name of the link in the Inbox (`Outlet.link`). */
   readonly link: string
+  /** Reads forwarded requests of a platform; absent = nobody does. */
+  readonly handlerOf?: (platform: string) => Handler | null
 }
 
 const backoffBase = 500
@@ -69,6 +72,7 @@ export const make = Effect.fnUntraced(function* (
 
   const events: Connection.ConnectionEvents = {
     link: options.link,
+    handlerOf: options.handlerOf ?? (() => null),
     scopeOf: (platform) => scopeOf(options.identities, options.link, platform),
     buffer,
     logLimit,

@@ -21,11 +21,7 @@ export interface Plan {
 }
 
 /** `row`: the edit as it would be stored; `earlier`: what the Inbox holds under its keys. `null` = it came before. */
-export const plan = (
-  row: NewInboxRow,
-  original: string | null,
-  earlier: ReadonlyArray<EarlierRow>
-): Plan | null => {
+export const plan = (row: NewInboxRow, original: string | null, earlier: ReadonlyArray<EarlierRow>): Plan | null => {
   const repeated = earlier.some(
     (one) =>
       (row.messageKey !== null && one.messageKey === row.messageKey) ||

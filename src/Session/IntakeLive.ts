@@ -30,17 +30,23 @@ const counted = (outcome: IntakeOutcome) =>
 const counters = { taken: counted("taken"), duplicate: counted("duplicate"), refused: counted("refused") }
 
 /** Unique within the bot (`relay I3`, I3a): platform, chat and message; `null` = the platform gave the message no id. */
-const messageKeyOf = ({ event, link, scope = link }: Inbound): string | null =>
-  event.messageId === null
-    ? null
-    : JSON.stringify(["m", scope, event.source.platform, event.source.chatId, event.messageId])
+const messageKeyOf = ({ event, link, scope = link }: Inbound): string | null => {
+  // What came with a capability is no message of the chat, but it has an id all the same.
+  const id = event.messageId ?? (event.followUp === undefined ? null : event.source.messageId)
+  return id === null ? null : JSON.stringify(["m", scope, event.source.platform, event.source.chatId, id])
+}
 
 const bufferKeyOf = (link: string, bufferId: string | null): string | null =>
   bufferId === null ? null : JSON.stringify(["b", link, bufferId])
 
 /** At most that many bytes of UTF-8, whole characters. */
 const firstBytes = (text: string, bytes: number): string =>
-  Buffer.byteLength(text) <= bytes ? text : Buffer.from(text).subarray(0, bytes).toString("utf8").replace(/\ufffd$/, "")
+  Buffer.byteLength(text) <= bytes
+    ? text
+    : Buffer.from(text)
+        .subarray(0, bytes)
+        .toString("utf8")
+        .replace(/\ufffd$/, "")
 
 export const layer = Layer.effect(
   Intake,

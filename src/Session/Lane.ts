@@ -18,11 +18,7 @@ export interface Lane {
   readonly ring: (row: InboxRow, previous: number | null) => void
   /** The Inbox has undone rows of this session. */
   readonly sweep: (sessionKey: string) => void
-  readonly edited: (change: {
-    readonly id: number
-    readonly sessionKey: string
-    readonly event: MessageEvent
-  }) => void
+  readonly edited: (change: { readonly id: number; readonly sessionKey: string; readonly event: MessageEvent }) => void
   readonly interrupt: (sessionKey: string, reason: StopReason) => boolean
   readonly drain: () => void
   /** Stops every turn and waits until its fiber has ended. */

@@ -62,6 +62,8 @@ export const Payload = Schema.Struct({
   notify: Schema.Boolean,
   /** Headed by the line that says it may be a repeat (`delivery O4` c). */
   marked: Schema.Boolean,
+  /** It answers by a capability of this kind while that lasts (`relay P3`). */
+  followUp: Schema.optionalKey(Schema.String),
   media: Schema.optionalKey(MediaPart),
   prompt: Schema.optionalKey(PromptPart)
 })

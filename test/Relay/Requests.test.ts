@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { contentHash } from "../../src/Delivery/IdempotencyKey.ts"
+import { ForwardedRequests } from "../../src/Platforms/ForwardedRequests.ts"
 import * as RelayAdapter from "../../src/Relay/RelayAdapter.ts"
 import { descriptorLine, FakeConnector, inboundLine, refusal, resultLine } from "./FakeConnector.ts"
 import { IntakeDouble } from "./IntakeDouble.ts"
@@ -287,7 +288,10 @@ describe("the adapter", () => {
             id: null,
             secret: null,
             streamingDefault: false
-          }).pipe(Effect.provide([new FakeConnector().layer, new IntakeDouble().layer]))
+          }).pipe(
+            Effect.provide([new FakeConnector().layer, new IntakeDouble().layer]),
+            Effect.provideServiceEffect(ForwardedRequests, ForwardedRequests.make)
+          )
         )
         assert.deepStrictEqual([error.code, error.retryable], ["bad_configuration", false], url)
       }

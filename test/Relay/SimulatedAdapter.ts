@@ -1,6 +1,7 @@
 /** The relay as Delivery sees it, on a test clock and a fake wire. */
 import { Effect } from "effect"
 import type { Target } from "../../src/Delivery/Outlet.ts"
+import { ForwardedRequests } from "../../src/Platforms/ForwardedRequests.ts"
 import * as RelayAdapter from "../../src/Relay/RelayAdapter.ts"
 import { FakeConnector } from "./FakeConnector.ts"
 import { IntakeDouble } from "./IntakeDouble.ts"
@@ -15,6 +16,7 @@ export const open = Effect.fnUntraced(function* (
   const connector = new FakeConnector()
   prepare(connector)
   const intake = new IntakeDouble()
+  const forwarded = yield* ForwardedRequests.make
   const adapter = yield* RelayAdapter.make({
     url: "http://connector.example",
     identities: bot,
@@ -22,9 +24,9 @@ export const open = Effect.fnUntraced(function* (
     secret: null,
     streamingDefault: true,
     ...options
-  }).pipe(Effect.provide([connector.layer, intake.layer]))
+  }).pipe(Effect.provide([connector.layer, intake.layer]), Effect.provideService(ForwardedRequests, forwarded))
   yield* settle
-  return { connector, intake, adapter, outlet: adapter.outlet }
+  return { connector, forwarded, intake, adapter, outlet: adapter.outlet }
 })
 
 export const say = (
