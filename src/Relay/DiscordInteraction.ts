@@ -27,6 +27,10 @@ const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value)
 const idOf = (value: unknown): string | null =>
   typeof value === "string" && value !== "" ? value : typeof value === "number" && value !== 0 ? String(value) : null
 
+/** A text, a number that lost no digit, or nothing; anything else is no id and no name. */
+const isReadable = (value: unknown): boolean =>
+  !value || typeof value === "string" || (typeof value === "number" && Math.abs(value) <= Number.MAX_SAFE_INTEGER)
+
 const textOf = (value: unknown): string => idOf(value) ?? ""
 
 const parse = (body: Uint8Array): Json | null => {
@@ -146,6 +150,8 @@ export const decode = (body: Uint8Array, platform: string, profile: string | nul
   const given = objectOf(data)
   const membership = objectOf(member).user
   const user = isObject(membership) && Object.keys(membership).length > 0 ? membership : objectOf(author)
+  const names = [given.name, given.custom_id, interaction.channel_id, interaction.guild_id, interaction.id]
+  if (![...names, user.id, user.username].every(isReadable)) return null
   const source = sourceOf(interaction, user, platform, profile)
   return {
     isNothing: type === types.ping || type === types.autocomplete,
