@@ -2,10 +2,12 @@
  * Which links this configuration has, under which names people address them, and how each is made (`operations T1`).
  * The local connector's link is the relay like any other, dialled on our own listener.
  */
+import { join } from "node:path"
 import { Effect, type Redacted } from "effect"
 import { connectorEnabled } from "../Config/GatewaySettings.ts"
 import type { ConfigError } from "../Config/ConfigError.ts"
 import { Settings } from "../Config/Settings.ts"
+import { paths } from "../Operations/Home.ts"
 import type { Registration } from "../Platforms/Adapter.ts"
 import { commands } from "../Conversation/Commands.ts"
 import * as CommandManifest from "../Relay/CommandManifest.ts"
@@ -20,6 +22,8 @@ import {
   RelayPlatform,
   RelayPlatforms,
   RelaySecret,
+  RelaySlackReplyInThread,
+  RelaySlackThreadSessions,
   RelayUrl
 } from "../Relay/RelaySettings.ts"
 
@@ -60,6 +64,11 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
   })
   const id = yield* settings.get(RelayId)
   const secret = yield* settings.get(RelaySecret)
+  const slack = {
+    replyInThread: yield* settings.get(RelaySlackReplyInThread),
+    topLevelSessions: yield* settings.get(RelaySlackThreadSessions)
+  }
+  const cache = join(paths(settings.home).cache, "relay")
   const isConnectorOn = yield* connectorEnabled
   // The name of the link is in every stored row: it stays the same whether or not a relay is configured beside it.
   const ownBotId = url !== null && linkOf(fronted) === "relay:web" ? "web-chat" : "web"
@@ -85,6 +94,8 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
             url,
             identities: fronted,
             commands: CommandManifest.manifest(commands),
+            cache,
+            slack,
             id,
             secret,
             streamingDefault: false
@@ -95,6 +106,7 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
           relay("web", "Web chat", {
             url: own.url,
             identities: [{ platform: connectorPlatform, botId: ownBotId }],
+            cache,
             id: "local",
             secret: own.secret,
             streamingDefault: true

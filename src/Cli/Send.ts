@@ -15,6 +15,7 @@ import { HomeLock } from "../Operations/HomeLock.ts"
 import { Registry } from "../Platforms/Registry.ts"
 import { Supervisor } from "../Platforms/Supervisor.ts"
 import * as IntakeLive from "../Session/IntakeLive.ts"
+import { KnownScopes } from "../Session/KnownScopes.ts"
 import { Lanes } from "../Session/Lanes.ts"
 import { Inbox } from "../Storage/Inbox.ts"
 import { Installation } from "../Storage/Installation.ts"
@@ -124,7 +125,7 @@ const outcome = Effect.fnUntraced(function* (rows: ReadonlyArray<OutboxRow>) {
   })
 })
 
-const tables = Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Installation.layer)
+const tables = Layer.mergeAll(Journal.layer, Inbox.layer, KnownScopes.layer, Outbox.layer, Installation.layer)
 
 const throughGateway = (to: Destination, text: string) =>
   Effect.flatMap(owe(to, text), outcome).pipe(Effect.provide(tables), Effect.provide(Storage.shared("created")))

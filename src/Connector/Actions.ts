@@ -5,16 +5,15 @@
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import { sanitizeText } from "../Storage/StoredText.ts"
-import type { OutboundAction } from "../Relay/OutboundAction.ts"
 import * as ChatModel from "./ChatModel.ts"
 import type { ChatMessage, MessageState } from "./ChatModel.ts"
 import type { ChatStore } from "./ChatStore.ts"
 import type { Draft } from "./Exchange.ts"
-import { type ActionResult, idempotencyKeyOf, isAnswer } from "./GatewayFrames.ts"
+import { type ActionResult, idempotencyKeyOf, isAnswer, type KnownAction } from "./GatewayFrames.ts"
 
-export type ActionHandler = (draft: Draft, action: OutboundAction) => Effect.Effect<ActionResult, SqlError.SqlError>
+export type ActionHandler = (draft: Draft, action: KnownAction) => Effect.Effect<ActionResult, SqlError.SqlError>
 
-type Action<Op extends OutboundAction["op"]> = Extract<OutboundAction, { readonly op: Op }>
+type Action<Op extends KnownAction["op"]> = Extract<KnownAction, { readonly op: Op }>
 
 const failure = (error: string): ActionResult => ({ success: false, error })
 /** Among these it shows whether a gateway says what its answers answer. */

@@ -78,12 +78,19 @@ export const inboundFrame = (message: ChatMessage, title: string): string =>
 
 const longestReason = 300
 
+/** The operations that this connector carries out. */
+export type KnownAction = Extract<
+  OutboundAction,
+  { readonly op: "send" | "edit" | "typing" | "get_chat_info" | "follow_up" }
+>
+const isKnown = (action: OutboundAction): action is KnownAction => supportedOps.includes(action.op)
+
 /** An action that can be carried out, or the error text that answers it. The texts read as `delivery S3` classifies them. */
-export const checkAction = (action: unknown): Result.Result<OutboundAction, string> => {
+export const checkAction = (action: unknown): Result.Result<KnownAction, string> => {
   const op: unknown = typeof action === "object" && action !== null && "op" in action ? action.op : undefined
   if (typeof op !== "string") return Result.fail("invalid action: it has no op")
   if (!supportedOps.includes(op)) return Result.fail(`unsupported op: ${op.slice(0, 64)}`)
-  const decoded = decodeAction(action)
+  const decoded = Result.filterOrFail(decodeAction(action), isKnown, () => ({ message: "it is not one of ours" }))
   if (Result.isFailure(decoded)) return Result.fail(`invalid ${op}: ${decoded.failure.message.slice(0, longestReason)}`)
   const problem =
     decoded.success.op === "typing" || decoded.success.op === "get_chat_info"

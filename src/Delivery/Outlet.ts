@@ -148,6 +148,8 @@ export interface Outlet {
   readonly typingEnded?: (target: Target) => Effect.Effect<void, SendError>
   readonly media?: (request: MediaRequest) => Effect.Effect<SendReceipt, SendError>
   readonly prompt?: (request: PromptRequest) => Effect.Effect<SendReceipt, SendError>
+  /** A file that came in, where the agent can read it: its path, or the address as it was. Waits a minute at most. */
+  readonly localMedia?: (ref: string) => Effect.Effect<string>
   /** Cosmetic: a failure never fails a turn (`relay L3`). */
   readonly react?: (request: ReactionRequest) => Effect.Effect<void, SendError>
   /** Opens a thread and gives its id. */

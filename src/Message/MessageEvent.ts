@@ -61,7 +61,11 @@ export const MessageEvent = Schema.Struct({
   /** The platform's own time, epoch milliseconds. */
   timestamp: Schema.NullOr(Schema.Number),
   /** The answer is owed to a capability that came with the event: the kind of follow-up (`relay P3`). */
-  followUp: Schema.optionalKey(Schema.String)
+  followUp: Schema.optionalKey(Schema.String),
+  /** Threads of the answer and of the typing indicator, where they are not the one of the conversation (`relay L11`). */
+  answerIn: Schema.optionalKey(
+    Schema.Struct({ send: Schema.NullOr(Schema.String), typing: Schema.NullOr(Schema.String) })
+  )
 })
 export type MessageEvent = typeof MessageEvent.Type
 

@@ -6,6 +6,7 @@ import { Schema, type Effect, type Scope, type SubscriptionRef } from "effect"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import type { ForwardedRequests } from "./ForwardedRequests.ts"
 import type { Intake } from "../Session/Intake.ts"
+import type { KnownScopes } from "../Session/KnownScopes.ts"
 import type { Settings } from "../Config/Settings.ts"
 
 /** Why a link does not run; `retryable: false` waits for a change of configuration (`platforms-a A8`). */
@@ -41,5 +42,9 @@ export interface Registration<R = never> {
   readonly name: string
   readonly label: string
   /** Connects within the given scope; everything it starts ends with that scope. */
-  readonly make: Effect.Effect<Adapter, AdapterError, Scope.Scope | Intake | Settings | ForwardedRequests | R>
+  readonly make: Effect.Effect<
+    Adapter,
+    AdapterError,
+    Scope.Scope | Intake | Settings | ForwardedRequests | KnownScopes | R
+  >
 }

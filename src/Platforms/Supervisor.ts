@@ -6,6 +6,7 @@ import { Cause, Context, Duration, Effect, Exit, Layer, Metric, Random, Scope, S
 import { Settings } from "../Config/Settings.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { Intake } from "../Session/Intake.ts"
+import { KnownScopes } from "../Session/KnownScopes.ts"
 import { type Adapter, AdapterError, type AdapterState, type Registration } from "./Adapter.ts"
 import { ForwardedRequests } from "./ForwardedRequests.ts"
 import { Registry } from "./Registry.ts"
@@ -59,6 +60,7 @@ export class Supervisor extends Context.Service<
       const queues = yield* SendQueues
       const intake = yield* Intake
       const settings = yield* Settings
+      const scopes = yield* KnownScopes
       const forwarded = yield* ForwardedRequests.make
       const slots = registrations.map((registration): Slot => ({
         registration,
@@ -77,6 +79,7 @@ export class Supervisor extends Context.Service<
             Effect.provideService(Intake, intake),
             Effect.provideService(Settings, settings),
             Effect.provideService(ForwardedRequests, forwarded),
+            Effect.provideService(KnownScopes, scopes),
             Effect.timeoutOrElse({ duration: connectTimeout, orElse: () => Effect.fail(timedOut(slot)) })
           )
           slot.adapter = adapter

@@ -41,7 +41,7 @@ export interface ConnectionOptions {
 /** What a connection tells its owner. Called from plain loops: nothing here may wait or throw. */
 export interface ConnectionEvents extends Pick<
   ReadLoop.ReadLoopOptions,
-  "buffer" | "handlerOf" | "link" | "scopeOf" | "logLimit" | "onInterrupt" | "onResult"
+  "buffer" | "handlerOf" | "link" | "scopeOf" | "shape" | "logLimit" | "onInterrupt" | "onResult"
 > {
   readonly onOpen: (connection: Connection) => Effect.Effect<void>
   /** The first valid descriptor: the handshake is complete. */
@@ -146,7 +146,7 @@ const connect = Effect.fnUntraced(function* (
 })
 
 /** A new one for every dial (`relay H2`). */
-const upgradeToken = (options: ConnectionOptions) =>
+export const upgradeToken = (options: Pick<ConnectionOptions, "id" | "secret">) =>
   Effect.map(Clock.currentTimeMillis, (now) =>
     options.id && options.secret !== null
       ? Redacted.make(mint(options.id, Redacted.value(options.secret), Math.floor(now / 1000)))

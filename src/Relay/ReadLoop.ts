@@ -8,6 +8,7 @@ import type { Descriptor } from "./Descriptor.ts"
 import type { Wire, WireClosed } from "./Dialer.ts"
 import { FrameDecodeError } from "./FrameDecodeError.ts"
 import type { FrameWriter } from "./FrameWriter.ts"
+import type { MessageEvent } from "../Message/MessageEvent.ts"
 import type { Inbound } from "../Session/Intake.ts"
 import type { Handler } from "../Platforms/ForwardedRequests.ts"
 import * as DiscordInteraction from "./DiscordInteraction.ts"
@@ -23,6 +24,8 @@ export interface ReadLoopOptions {
   readonly link: string
   /** The bot within which deliveries and messages are unique (`relay I3a`). */
   readonly scopeOf: (platform: string) => string
+  /** The event as this gateway treats it; `prospective`: the thread that an answer would open. */
+  readonly shape: (event: MessageEvent, prospective: string | null) => MessageEvent
   /** The adapter that reads forwarded requests of a platform (`relay P4`). */
   readonly handlerOf: (platform: string) => Handler | null
   readonly wire: Wire
@@ -67,7 +70,7 @@ export const run = Effect.fnUntraced(function* (options: ReadLoopOptions): Effec
     if (frame instanceof FrameDecodeError) return onInvalid(frame, line)
     switch (frame.type) {
       case "inbound": {
-        const event = toMessageEvent(frame.event)
+        const event = options.shape(toMessageEvent(frame.event), frame.event.source?.prospective_thread_id ?? null)
         const provenance = provenanceOf(frame.event)
         const scope = options.scopeOf(event.source.platform)
         return onMessage({ event, provenance, link, scope, bufferId: frame.bufferId || null }, (line as string).length)

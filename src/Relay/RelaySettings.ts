@@ -57,6 +57,31 @@ export const RelaySecret = Setting.make({
   description: "the secret that signs the upgrade"
 })
 
+/** On are `1 true yes on` in any case; whatever else stands there is off (`relay L11`). */
+const slackSwitch = Setting.coerce("on or off", (raw) =>
+  ["1", "true", "yes", "on"].includes(String(raw).trim().toLowerCase())
+)
+
+/** The block of the platform wins over the flat key (`relay L11`). */
+const slackSetting = (key: string, description: string) =>
+  Setting.make({
+    key: `platforms.relay.slack.${key}`,
+    kind: slackSwitch,
+    default: true,
+    alternatives: [{ key: `platforms.relay.${key}`, kind: slackSwitch }],
+    description
+  })
+
+export const RelaySlackReplyInThread = slackSetting(
+  "reply_in_thread",
+  "Slack behind the relay: answers in direct chats stand in the thread of their message"
+)
+
+export const RelaySlackThreadSessions = slackSetting(
+  "dm_top_level_threads_as_sessions",
+  "Slack behind the relay: each of those threads is a conversation of its own"
+)
+
 /** For `check`, `config show` and the search for unknown keys. */
 export const relaySettings: ReadonlyArray<Setting.Setting<unknown>> = [
   RelayUrl,
@@ -65,5 +90,7 @@ export const relaySettings: ReadonlyArray<Setting.Setting<unknown>> = [
   RelayPlatforms,
   RelayBotIds,
   RelayId,
-  RelaySecret
+  RelaySecret,
+  RelaySlackReplyInThread,
+  RelaySlackThreadSessions
 ]

@@ -24,6 +24,8 @@ import type { LinkState, Transport } from "./Transport.ts"
 export interface TransportOptions extends Connection.ConnectionOptions {
   /** Name of the link in the Inbox (`Outlet.link`). */
   readonly link: string
+  /** Where answers go may depend on settings (`relay L11`); absent = as the connector says. */
+  readonly shape?: Connection.ConnectionEvents["shape"]
   /** Reads forwarded requests of a platform; absent = nobody does. */
   readonly handlerOf?: (platform: string) => Handler | null
 }
@@ -72,6 +74,7 @@ export const make = Effect.fnUntraced(function* (
 
   const events: Connection.ConnectionEvents = {
     link: options.link,
+    shape: options.shape ?? ((event) => event),
     handlerOf: options.handlerOf ?? (() => null),
     scopeOf: (platform) => scopeOf(options.identities, options.link, platform),
     buffer,

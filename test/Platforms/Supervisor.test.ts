@@ -5,6 +5,7 @@ import { SendQueues } from "../../src/Delivery/SendQueues.ts"
 import { Registry } from "../../src/Platforms/Registry.ts"
 import { Supervisor } from "../../src/Platforms/Supervisor.ts"
 import { Intake } from "../../src/Session/Intake.ts"
+import { KnownScopes } from "../../src/Session/KnownScopes.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
 import { Outbox } from "../../src/Storage/Outbox.ts"
 import { FakeAdapter, refusal } from "../support/FakeAdapter.ts"
@@ -22,7 +23,7 @@ const supervise = Effect.fnUntraced(function* (...fakes: ReadonlyArray<FakeAdapt
   const context = yield* Layer.build(
     Supervisor.layer.pipe(
       Layer.provideMerge(SendQueues.layer),
-      Layer.provideMerge(Layer.mergeAll(Journal.layer, Outbox.layer, intake)),
+      Layer.provideMerge(Layer.mergeAll(Journal.layer, Outbox.layer, intake, KnownScopes.layer)),
       Layer.provide(faultyDatabase(new Faults())),
       Layer.provide(Registry.layer(fakes.map((fake) => fake.registration))),
       Layer.provide(Settings.layerFrom({})),

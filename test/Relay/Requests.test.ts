@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import { contentHash } from "../../src/Delivery/IdempotencyKey.ts"
 import { ForwardedRequests } from "../../src/Platforms/ForwardedRequests.ts"
 import * as RelayAdapter from "../../src/Relay/RelayAdapter.ts"
+import { KnownScopes } from "../../src/Session/KnownScopes.ts"
 import { descriptorLine, FakeConnector, inboundLine, refusal, resultLine } from "./FakeConnector.ts"
 import { IntakeDouble } from "./IntakeDouble.ts"
 import { open, say, target } from "./SimulatedAdapter.ts"
@@ -287,10 +288,12 @@ describe("the adapter", () => {
             identities: bot,
             id: null,
             secret: null,
-            streamingDefault: false
+            streamingDefault: false,
+            cache: "/nowhere"
           }).pipe(
             Effect.provide([new FakeConnector().layer, new IntakeDouble().layer]),
-            Effect.provideServiceEffect(ForwardedRequests, ForwardedRequests.make)
+            Effect.provideServiceEffect(ForwardedRequests, ForwardedRequests.make),
+            Effect.provideService(KnownScopes, { scopeOf: () => Effect.succeed(null) })
           )
         )
         assert.deepStrictEqual([error.code, error.retryable], ["bad_configuration", false], url)

@@ -1,8 +1,11 @@
 /** The relay as Delivery sees it, on a test clock and a fake wire. */
+import { tmpdir } from "node:os"
+import path from "node:path"
 import { Effect } from "effect"
 import type { Target } from "../../src/Delivery/Outlet.ts"
 import { ForwardedRequests } from "../../src/Platforms/ForwardedRequests.ts"
 import * as RelayAdapter from "../../src/Relay/RelayAdapter.ts"
+import { KnownScopes } from "../../src/Session/KnownScopes.ts"
 import { FakeConnector } from "./FakeConnector.ts"
 import { IntakeDouble } from "./IntakeDouble.ts"
 import { bot, settle } from "./SimulatedLink.ts"
@@ -16,6 +19,7 @@ export const open = Effect.fnUntraced(function* (
   const connector = new FakeConnector()
   prepare(connector)
   const intake = new IntakeDouble()
+  const stored = new Map<string, string>()
   const forwarded = yield* ForwardedRequests.make
   const adapter = yield* RelayAdapter.make({
     url: "http://connector.example",
@@ -23,10 +27,17 @@ export const open = Effect.fnUntraced(function* (
     id: null,
     secret: null,
     streamingDefault: true,
+    cache: path.join(tmpdir(), "switchboard-relay-test"),
     ...options
-  }).pipe(Effect.provide([connector.layer, intake.layer]), Effect.provideService(ForwardedRequests, forwarded))
+  }).pipe(
+    Effect.provide([connector.layer, intake.layer]),
+    Effect.provideService(ForwardedRequests, forwarded),
+    Effect.provideService(KnownScopes, {
+      scopeOf: (platform, chatId) => Effect.succeed(stored.get(`${platform}:${chatId}`) ?? null)
+    })
+  )
   yield* settle
-  return { connector, forwarded, intake, adapter, outlet: adapter.outlet }
+  return { stored, connector, forwarded, intake, adapter, outlet: adapter.outlet }
 })
 
 export const say = (

@@ -167,6 +167,7 @@ const start = (number: number, database: Database["Service"], world: World, onDe
             make: RelayAdapter.make({
               url: "http://connector.invalid",
               identities: [{ platform: "relay", botId: "" }],
+              cache: "/nowhere",
               id: null,
               secret: null,
               streamingDefault: true
