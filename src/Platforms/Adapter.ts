@@ -33,6 +33,15 @@ export interface Adapter {
   readonly label: string
   readonly outlet: Outlet
   readonly state: SubscriptionRef.SubscriptionRef<AdapterState>
+  /**
+   * The cheapest call that shows that the other side hears and answers (`platforms-a A5`): made each minute, it proves a
+   * link on which nobody speaks. Absent = what comes in and goes out has to prove it.
+   */
+  readonly probe?: Effect.Effect<void, AdapterError>
+  /** Milliseconds after which a proof is void; absent = 150 s. */
+  readonly proofPeriod?: number
+  /** Connects at once, also when the adapter has given up (`relay C2`). */
+  readonly resume?: Effect.Effect<void>
   /** Asks the other side to keep what comes from now on; called when the gateway begins to drain. Never fails. */
   readonly drain: Effect.Effect<void>
 }

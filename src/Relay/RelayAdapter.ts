@@ -87,6 +87,7 @@ export const make = Effect.fnUntraced(function* (
       media
     }),
     state,
+    resume: transport.redial,
     drain: transport.drain
   }
 })

@@ -18,7 +18,7 @@ export interface Inbound {
   readonly bufferId: string | null
 }
 
-/** `taken`: stored now. `duplicate`: stored earlier. `refused`: the sender may not speak; only counted. All may be acknowledged. */
+/** `taken`: stored now. `duplicate`: stored earlier. `refused`: the sender may not speak, or it is a press on another gateway's prompt; only counted. All may be acknowledged. */
 export type IntakeOutcome = "taken" | "duplicate" | "refused"
 
 export class Intake extends Context.Service<

@@ -7,6 +7,7 @@ import { Access } from "../Access/Access.ts"
 import { GroupSessionsPerUser, ThreadSessionsPerUser } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { buried, Inbox, type NewInboxRow, taken } from "../Storage/Inbox.ts"
+import { Installation } from "../Storage/Installation.ts"
 import { Journal, type JournalError } from "../Storage/Journal.ts"
 import { sanitizeText } from "../Storage/StoredText.ts"
 import * as EditedMessage from "./EditedMessage.ts"
@@ -62,6 +63,7 @@ export const layer = Layer.effect(
       groupSessionsPerUser: yield* settings.get(GroupSessionsPerUser),
       threadSessionsPerUser: yield* settings.get(ThreadSessionsPerUser)
     }
+    const ours = `${(yield* Installation).promptNonce}.`
     const rung = new Map<string, number>()
 
     const previousOf = (sessionKey: string, id: number): number | null => {
@@ -106,6 +108,11 @@ export const layer = Layer.effect(
 
     const admit = Effect.fnUntraced(function* (inbound: Inbound) {
       const { event, provenance } = inbound
+      // A press is told to every gateway of the tenant: it is for the one that asked (`relay L1`).
+      if (event.promptResponse !== null && !event.promptResponse.promptId.startsWith(ours)) {
+        yield* Effect.logDebug("a press on another gateway's prompt", { platform: event.source.platform })
+        return null
+      }
       const decision = yield* Effect.orDie(access.decide(event.source, provenance))
       if (!decision.allow) {
         yield* Effect.logDebug("a sender may not speak", { platform: event.source.platform, rule: decision.rule })

@@ -68,6 +68,52 @@ describe("a delivery", () => {
     })
   )
 
+  it.effect("carries what later connectors add: names, scope, reply, files, context, a press (I1, I2, I7)", () =>
+    Effect.gen(function* () {
+      const { connector, intake } = yield* open
+      const event = {
+        text: "/once",
+        media_urls: ["https://c/1", "https://c/2"],
+        media: [{ kind: "voice", mime: "audio/ogg", size: 5, filename: "v.ogg", caption: "c" }],
+        message_type: "photo",
+        reply_to_message_id: "m0",
+        reply_to: { text: "quoted", author: "Bo", is_own: true },
+        context: [{ author: "Ann", text: "before" }],
+        context_error: "rate limited",
+        prompt_response: { prompt_id: "0011aabb.1", option_id: "once", label: "Once", prompt_message_id: "m9" },
+        source: {
+          platform: "discord",
+          chat_id: "chat",
+          user_name: "login",
+          user_display_name: "Display",
+          scope_id: "new",
+          guild_id: "old",
+          is_bot: false,
+          message_is_edit: false,
+          one_to_one_verified: true,
+          auto_thread_created: true,
+          auto_thread_initial_name: "hi",
+          prospective_thread_id: "t"
+        }
+      }
+      connector.wire.send(`${JSON.stringify({ type: "inbound", event, bufferId: "b" })}\n`)
+      yield* settle
+      const [taken] = intake.taken
+      assert.deepInclude(taken?.event, {
+        replyTo: { messageId: "m0", text: "quoted", author: "Bo", isOwn: true },
+        context: [{ author: "Ann", text: "before" }],
+        promptResponse: { promptId: "0011aabb.1", optionId: "once", label: "Once", promptMessageId: "m9" },
+        isEdit: false
+      })
+      assert.deepStrictEqual(taken?.event.media, [
+        { ref: "https://c/1", kind: "voice", mime: "audio/ogg", size: 5, filename: "v.ogg", caption: "c" },
+        { ref: "https://c/2", kind: "image", mime: null, size: null, filename: null, caption: null }
+      ])
+      assert.deepInclude(taken?.event.source, { userName: "Display", scopeId: "new" })
+      assert.deepStrictEqual(taken?.provenance, { viaRelay: true, isBot: false, roleAuthorized: false })
+    })
+  )
+
   it.effect("is held and handed over again while storage refuses; the connection lives", () =>
     Effect.gen(function* () {
       const { connector, intake } = yield* open

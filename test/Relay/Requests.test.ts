@@ -276,6 +276,12 @@ describe("the adapter", () => {
       connector.wire.end(4401)
       yield* settle
       assert.deepInclude(state(), { status: "fatal", detail: "auth_revoked" })
+      // Disabled until its credentials change or somebody asks (C2, L10).
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(connector.dials.length, 1)
+      yield* adapter.resume ?? Effect.void
+      yield* settle
+      assert.deepInclude(state(), { status: "connected" })
     })
   )
 

@@ -9,6 +9,7 @@ import * as IntakeLive from "../../src/Session/IntakeLive.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
 import { Database } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
+import { Installation } from "../../src/Storage/Installation.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
 import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyDatabase.ts"
 import { pass, quiet } from "../support/Passing.ts"
@@ -39,7 +40,7 @@ const make = Effect.fnUntraced(function* (
   const scope = yield* Scope.make()
   const context = yield* Layer.build(
     IntakeLive.layer.pipe(
-      Layer.provideMerge(Layer.mergeAll(lanes, Access.layer, Journal.layer, Inbox.layer)),
+      Layer.provideMerge(Layer.mergeAll(lanes, Access.layer, Journal.layer, Inbox.layer, Installation.layer)),
       Layer.provideMerge(faultyDatabase(faults)),
       Layer.provide(Settings.layerFrom(settings)),
       Layer.orDie
@@ -52,7 +53,16 @@ const make = Effect.fnUntraced(function* (
     Effect.orDie(database.execute("SELECT id, state, event, note, message_key, via_relay FROM inbox ORDER BY id", [])),
     (found) => found.map((row) => ({ ...row }))
   )
-  return { database, edits, faults, rings, intake: Context.get(context, Intake), rows, close }
+  return {
+    nonce: Context.get(context, Installation).promptNonce,
+    database,
+    edits,
+    faults,
+    rings,
+    intake: Context.get(context, Intake),
+    rows,
+    close
+  }
 })
 
 const inbound = (
@@ -268,6 +278,25 @@ describe("Intake", () => {
         ["connector agent:main:test:dm:1"]
       )
     })
+  )
+
+  it.effect(
+    "a press on another gateway's prompt is consumed without a word, one on ours reaches its session (relay L1)",
+    () =>
+      Effect.gen(function* () {
+        const { intake, nonce, rings, rows } = yield* make()
+        assert.match(nonce, /^[0-9a-f]{8}$/)
+        const press = (promptId: string, buffer: string) => {
+          const base = inbound({ id: null, buffer, text: "/once" })
+          const promptResponse = { promptId, optionId: "once", label: null, promptMessageId: null }
+          return { ...base, event: { ...base.event, promptResponse } }
+        }
+        const foreign = ["ffffffff.00000001", "", nonce, `${nonce}x.00000001`]
+        const outcomes = yield* take(intake, ...foreign.map((id, n) => press(id, `f${n}`)), press(`${nonce}.0`, "own"))
+        assert.deepStrictEqual(outcomes, ["refused", "refused", "refused", "refused", "taken"])
+        assert.lengthOf(yield* rows, 1)
+        assert.lengthOf(rings, 1)
+      })
   )
 
   describe("the edit of a message", () => {
