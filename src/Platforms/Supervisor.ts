@@ -12,8 +12,8 @@ import { ForwardedRequests } from "./ForwardedRequests.ts"
 import { Registry } from "./Registry.ts"
 
 const connectTimeout = Duration.seconds(30)
-/** How long an adapter may take to ask its other end to hold back. */
-const drainTimeout = Duration.seconds(5)
+/** How long an adapter may take to ask its other end to hold back: a connector has 10 s to confirm it (`relay C4`). */
+const drainTimeout = Duration.seconds(11)
 /** `platforms-a A5`. */
 const probeEvery = Duration.seconds(60)
 const probeTimeout = Duration.seconds(30)

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { withContext } from "../../src/Conversation/ChannelContext.ts"
 
-describe("recent messages of the channel", () => {
+describe("recent messages of the channel (relay I5)", () => {
   it("stand before the message as lines, oldest first, marked as such", () => {
     assert.strictEqual(
       withContext({

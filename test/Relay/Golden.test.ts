@@ -18,7 +18,7 @@ const isObject = (value: unknown): value is JsonObject =>
 const isLenient = (name: string) => name.startsWith("lenient:")
 const isError = (out: unknown) => isObject(out) && "error" in out
 
-describe("relay_dial_url", () => {
+describe("relay_dial_url (H1)", () => {
   it("gives the reference's URLs, and the same again when applied twice", () => {
     for (const {
       in: { url },
@@ -54,7 +54,7 @@ interface DeliveryCase {
   readonly now: number
 }
 
-describe("relay_auth_token", () => {
+describe("relay_auth_token (H2)", () => {
   it("mints the reference's tokens and accepts exactly what it accepts, in canonical spelling", () => {
     for (const { in: given, name, out } of vectors<
       TokenCase | DeliveryCase,
@@ -73,7 +73,7 @@ describe("relay_auth_token", () => {
   })
 })
 
-describe("relay_descriptor", () => {
+describe("relay_descriptor (H4)", () => {
   const decode = Schema.decodeUnknownResult(Descriptor.Descriptor)
 
   it("decodes what the reference decodes, with its defaults, and rejects what it rejects", () => {
@@ -103,7 +103,7 @@ interface EventOut {
   readonly source: JsonObject
 }
 
-describe("relay_event_from_wire", () => {
+describe("relay_event_from_wire (I1, I2)", () => {
   it("normalises events as the reference does; where it crashed there is a typed error", () => {
     for (const { in: given, name, out } of vectors<Json, EventOut>("relay_event_from_wire")) {
       const line = JSON.stringify({ type: "inbound", event: given, bufferId: "b" })
@@ -197,7 +197,7 @@ const isWellTyped = (given: JsonObject): boolean => {
   )
 }
 
-describe("relay_passthrough", () => {
+describe("relay_passthrough (P1)", () => {
   it("gives the exact bytes of canonical bodies and refuses the rest", () => {
     let canonical = 0
     for (const { in: given, name, out } of vectors<Json, ForwardOut>("relay_passthrough")) {
@@ -231,7 +231,7 @@ describe("relay_passthrough", () => {
   })
 })
 
-describe("relay_discord_interaction", () => {
+describe("relay_discord_interaction (P2)", () => {
   it("reads interactions as the reference does, with a command's slash and options, a form's fields", () => {
     let read = 0
     for (const { in: given, name, out } of vectors<{ body_hex: string }, EventOut | null>(

@@ -4,7 +4,7 @@ import { Effect, Fiber, Logger, Metric } from "effect"
 import { TestClock } from "effect/testing"
 import * as WebSocketTransport from "../../src/Relay/WebSocketTransport.ts"
 import { JournalError } from "../../src/Storage/Journal.ts"
-import { FakeConnector, inboundLine, resultLine } from "./FakeConnector.ts"
+import { descriptorLine, FakeConnector, inboundLine, resultLine } from "./FakeConnector.ts"
 import { IntakeDouble } from "./IntakeDouble.ts"
 
 const settle = Effect.repeat(Effect.yieldNow, { times: 60 })
@@ -35,7 +35,7 @@ const send = {
 const refused = (reason: "Rejected" | "Closed") => new JournalError({ reason, message: "by the test" })
 const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 
-describe("a delivery", () => {
+describe("a delivery (I3, I4, L8, L9)", () => {
   it.effect("is acknowledged only after the Intake has returned, a batch in one message", () =>
     Effect.gen(function* () {
       const { connector, intake } = yield* open
@@ -200,7 +200,24 @@ describe("a delivery", () => {
   )
 })
 
-describe("while storage stalls", () => {
+describe("a connector that kept messages for us (L6)", () => {
+  it.effect("replays them before what is live, and all keep their order", () =>
+    Effect.gen(function* () {
+      const { connector, intake } = yield* open
+      connector.wire.send(inboundLine("1", "one"))
+      yield* settle
+      connector.greeting = [descriptorLine(), ...["2", "3", "4"].map((id) => inboundLine(id, id))]
+      connector.wire.end(1006)
+      yield* elapse("1 minute")
+      connector.wire.send(inboundLine("5", "5"))
+      yield* settle
+      assert.deepStrictEqual(intake.texts, ["one", "2", "3", "4", "5"])
+      assert.deepStrictEqual(connector.wire.acks, ["2", "3", "4", "5"])
+    })
+  )
+})
+
+describe("while storage stalls (I4, I6)", () => {
   it.effect("answers to requests and interrupts still get through, and reading stops when the buffer is full", () =>
     Effect.gen(function* () {
       const { connector, intake, transport } = yield* open
@@ -240,7 +257,7 @@ describe("while storage stalls", () => {
   )
 })
 
-describe("interrupt_inbound", () => {
+describe("interrupt_inbound (I6)", () => {
   it.effect("comes after the messages that came before it and before those that came later", () =>
     Effect.gen(function* () {
       const { connector, intake } = yield* open
@@ -258,7 +275,7 @@ describe("interrupt_inbound", () => {
   )
 })
 
-describe("what cannot be decoded", () => {
+describe("what cannot be decoded (W3, I3a)", () => {
   it.effect("is buried and acknowledged when it tells its delivery, and never acknowledged unburied", () =>
     Effect.gen(function* () {
       const { connector, intake } = yield* open
@@ -320,7 +337,7 @@ describe("what cannot be decoded", () => {
 
 const warnings: Array<string> = []
 
-describe("passthrough_forward", () => {
+describe("passthrough_forward (P4)", () => {
   const forward = (more: Record<string, unknown>) =>
     `${JSON.stringify({ type: "passthrough_forward", forward: { platform: "twilio", method: "POST", path: "/sms", bodyB64: "QQ==" }, ...more })}\n`
 

@@ -27,7 +27,7 @@ const GatewayFrames = Schema.Union([
   Protocol.GoingIdleFrame
 ])
 
-describe("the frames of the relay", () => {
+describe("the frames of the relay (W2)", () => {
   it.prop("come back as they were sent, from a connector", { frame: ConnectorFrames }, ({ frame }) => {
     const line = Protocol.encode(frame)
     assert.isTrue(line.endsWith("\n") && line.indexOf("\n") === line.length - 1)
@@ -68,7 +68,7 @@ describe("the frames of the relay", () => {
   )
 })
 
-describe("a line that is no frame", () => {
+describe("a line that is no frame (W2, W3)", () => {
   it("has a reason", () => {
     assert.strictEqual(fails("{").reason, "InvalidJson")
     assert.strictEqual(fails("\ufeff{}").reason, "InvalidJson")
@@ -130,7 +130,7 @@ describe("a line that is no frame", () => {
   })
 })
 
-describe("get_chat_info", () => {
+describe("get_chat_info (H5)", () => {
   it("is read bare or under chat_info, with defaults for what is missing", () => {
     assert.deepStrictEqual(chatInfo("c", { name: "N", type: "group" }), { name: "N", type: "group" })
     assert.deepStrictEqual(chatInfo("c", { chat_info: { name: "N" } }), { name: "N", type: "dm" })

@@ -11,7 +11,7 @@ import { IntakeDouble } from "./IntakeDouble.ts"
 import { open, say, target } from "./SimulatedAdapter.ts"
 import { bot, open as openLink, settle } from "./SimulatedLink.ts"
 
-describe("a send", () => {
+describe("a send (O1, O2, O4, O5, C5)", () => {
   it.effect("carries key, thread, scope and anchor, and gives the platform's id", () =>
     Effect.gen(function* () {
       const { connector, outlet } = yield* open()
@@ -174,7 +174,7 @@ describe("a send", () => {
   )
 })
 
-describe("an edit", () => {
+describe("an edit (O5)", () => {
   it.effect("has a key that tells its text, and is not sent where the platform cannot edit", () =>
     Effect.gen(function* () {
       const { connector, outlet } = yield* open()
@@ -194,7 +194,7 @@ describe("an edit", () => {
   )
 })
 
-describe("an operation that the connector does not list", () => {
+describe("an operation that the connector does not list (H5)", () => {
   it.effect("is never sent", () =>
     Effect.gen(function* () {
       const { connector, outlet } = yield* open(
@@ -227,7 +227,7 @@ describe("an operation that the connector does not list", () => {
   )
 })
 
-describe("capabilities", () => {
+describe("capabilities (H4)", () => {
   it.effect("follow the descriptor of the chat's platform", () =>
     Effect.gen(function* () {
       const { connector, outlet } = yield* open((connector) => (connector.greeting = []))
@@ -267,7 +267,7 @@ describe("capabilities", () => {
   )
 })
 
-describe("the adapter", () => {
+describe("the adapter (C2, L10)", () => {
   it.effect("shows what its link is doing", () =>
     Effect.gen(function* () {
       const { adapter, connector } = yield* open()

@@ -41,7 +41,7 @@ const send = {
 }
 const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 
-describe("the link over a real socket", () => {
+describe("the link over a real socket (W1, W3, I3a, I4, O3, C2)", () => {
   it.live("upgrades with a bearer, says hello, stores, acknowledges, asks and gets its answer", () =>
     Effect.gen(function* () {
       const { intake, server, transport } = yield* ready()
