@@ -153,6 +153,22 @@ describe("SendQueues over a restart", () => {
     })
   )
 
+  it.effect("a reply to a chat whose older rows a start could not read does not overtake them", () =>
+    Effect.gen(function* () {
+      const bench = yield* make()
+      bench.platform.down()
+      yield* bench.owe(Array.from({ length: 10_000 }, (_, i) => reply(`flood ${i}`, { chat: "flood" })).flat())
+      yield* bench.owe(reply("older", { chat: "quiet" }))
+      yield* bench.restart
+      yield* pass("1 second")
+      assert.isAbove(bench.queues().view()[0]!.rows, 0)
+      yield* bench.owe(reply("newer", { chat: "quiet" }))
+      bench.platform.again()
+      yield* pass("20 seconds", "1 second")
+      assert.deepStrictEqual(bench.platform.texts("quiet"), ["older", "newer"])
+    })
+  )
+
   it.effect("more rows than fit in memory keep their order when some are offered during a slow look at the table", () =>
     Effect.gen(function* () {
       const bench = yield* make()
