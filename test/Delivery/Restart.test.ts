@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch } from "effect"
 import { repeatMark } from "../../src/Delivery/Attempt.ts"
-import { pass, quiet } from "../support/Passing.ts"
+import { pass, quiet, until } from "../support/Passing.ts"
 import { keyed, marking } from "../support/ScriptedOutlet.ts"
 import { make, reply } from "./Bench.ts"
 
@@ -160,8 +160,8 @@ describe("SendQueues over a restart", () => {
       yield* bench.owe(Array.from({ length: 10_000 }, (_, i) => reply(`flood ${i}`, { chat: "flood" })).flat())
       yield* bench.owe(reply("older", { chat: "quiet" }))
       yield* bench.restart
-      yield* pass("1 second")
-      assert.isAbove(bench.queues().view()[0]!.rows, 0)
+      yield* until(() => bench.queues().view()[0]!.queues > 0, "4 seconds", "10 millis")
+      assert.isAbove(bench.queues().view()[0]!.queues, 0)
       yield* bench.owe(reply("newer", { chat: "quiet" }))
       bench.platform.again()
       yield* pass("20 seconds", "1 second")
