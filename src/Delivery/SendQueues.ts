@@ -44,6 +44,10 @@ interface Link {
   readonly ended: Set<string>
   /** What an earlier life owes has been read; nothing leaves before, so that nothing overtakes it. */
   ready: boolean
+  /** The table may hold older rows of queues that are not in memory: a queue that is made now asks the table first. */
+  partial: boolean
+  /** Where the next sweep begins: rows that wait for long must not hide the ones behind them. */
+  swept: number
 }
 
 export interface LinkView {
@@ -100,8 +104,10 @@ export class SendQueues extends Context.Service<
 
       const queueOf = (link: Link, name: string): SendQueue => {
         let queue = link.queues.get(name)
-        if (queue === undefined)
-          link.queues.set(name, (queue = { name, rows: [], more: false, missed: false, working: false }))
+        if (queue === undefined) {
+          queue = { name, rows: [], more: link.partial, missed: link.partial, working: false }
+          link.queues.set(name, queue)
+        }
         return queue
       }
 
@@ -259,8 +265,12 @@ export class SendQueues extends Context.Service<
         Effect.suspend(() => {
           const settled = [...link.ended]
           return journal.flush.pipe(
-            Effect.andThen(outbox.openOf(link.outlet.link, 0, limit)),
+            Effect.andThen(Effect.suspend(() => outbox.openOf(link.outlet.link, link.swept, limit))),
             Effect.map((rows) => {
+              const isWhole = rows.length < limit
+              if (link.swept === 0) link.partial = !isWhole
+              else if (isWhole) link.partial = false
+              link.swept = isWhole ? 0 : rows.at(-1)!.seq
               add(link, rows)
               for (const key of settled) link.ended.delete(key)
             })
@@ -291,7 +301,9 @@ export class SendQueues extends Context.Service<
             fork: (effect) => void run(effect),
             keys: new Set(),
             ended: new Set(),
-            ready: false
+            ready: false,
+            partial: true,
+            swept: 0
           }
           yield* Effect.acquireRelease(
             Effect.sync(() => {
