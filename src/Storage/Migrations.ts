@@ -24,7 +24,7 @@ export const all: ReadonlyArray<Migration> = [gateway, webChat, deadTargets]
 const recorded = Effect.flatMap(SqlClient.SqlClient, (sql) =>
   Effect.map(
     sql<{ readonly id: number }>`SELECT id FROM switchboard_migrations`,
-    (rows) => new Set(rows.map(({ id }) => Number(id)))
+    (rows) => new Set(rows.map(({ id }) => id))
   )
 )
 
