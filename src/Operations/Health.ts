@@ -110,6 +110,12 @@ export class Health extends Context.Service<
         }))
 
       const unknown = { unknown: -1 }
+      /** Chats that are left alone for an hour (`delivery T11`). */
+      const unreachable = (): Readonly<Record<string, number>> => {
+        const chats = queues.unreachable()
+        return chats === 0 ? {} : { "unreachable chats": chats }
+      }
+
       const status = Effect.gen(function* () {
         const why = yield* reasons
         return {
@@ -120,7 +126,7 @@ export class Health extends Context.Service<
           reasons: why,
           sessions: lanes.view(),
           inbox: yield* Effect.orElseSucceed(inbox.counts, () => unknown),
-          outbox: yield* Effect.orElseSucceed(outbox.counts, () => unknown),
+          outbox: { ...(yield* Effect.orElseSucceed(outbox.counts, () => unknown)), ...unreachable() },
           platforms: platforms(),
           updatedAt: new Date(clock.currentTimeMillisUnsafe()).toISOString()
         }

@@ -63,6 +63,8 @@ export const Payload = Schema.Struct({
   notify: Schema.Boolean,
   /** Headed by the line that says it may be a repeat (`delivery O4` c). */
   marked: Schema.Boolean,
+  /** The platform's limit is lower than it said: sent in pieces of this size, of which so many have been confirmed. */
+  pieces: Schema.optionalKey(Schema.Struct({ limit: Schema.Number, sent: Schema.Number })),
   media: Schema.optionalKey(MediaPart),
   prompt: Schema.optionalKey(PromptPart)
 })
@@ -229,7 +231,7 @@ export const progressed = ({ row, messageIds, error, errorKind, at }: Progress):
     row.state,
     row.attempts,
     row.notBefore,
-    row.payload.marked ? JSON.stringify(row.payload) : null,
+    row.payload.marked || row.payload.pieces !== undefined ? JSON.stringify(row.payload) : null,
     row.preview === null ? null : JSON.stringify(row.preview),
     messageIds === undefined ? null : JSON.stringify(messageIds),
     error == null ? null : sanitizeText(error),
