@@ -6,6 +6,7 @@ import { Clock, Duration, Effect, Layer, Metric, Random, Result, Schedule } from
 import { Access } from "../Access/Access.ts"
 import { GroupSessionsPerUser, ThreadSessionsPerUser } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
+import { SendQueues } from "../Delivery/SendQueues.ts"
 import { buried, Inbox, type NewInboxRow, taken } from "../Storage/Inbox.ts"
 import { Installation } from "../Storage/Installation.ts"
 import { Journal, type JournalError } from "../Storage/Journal.ts"
@@ -55,6 +56,7 @@ export const layer = Layer.effect(
     const access = yield* Access
     const inbox = yield* Inbox
     const journal = yield* Journal
+    const queues = yield* SendQueues
     const lanes = yield* Lanes
     const clock = yield* Clock.Clock
     const settings = yield* Settings
@@ -85,6 +87,7 @@ export const layer = Layer.effect(
         const stored = receipt[at++]
         if (stored === undefined) return "duplicate"
         const id = Number(stored.id)
+        queues.opened(row.link, row.event.source.platform, row.event.source.chatId)
         lanes.ring({ ...row, id, state: "waiting", starts: 0 }, previousOf(row.sessionKey, id))
         return "taken"
       })

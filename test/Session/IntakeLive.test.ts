@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { Access } from "../../src/Access/Access.ts"
 import { Settings } from "../../src/Config/Settings.ts"
+import { SendQueues } from "../../src/Delivery/SendQueues.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
 import * as Source from "../../src/Message/Source.ts"
 import { Intake, type Inbound } from "../../src/Session/Intake.ts"
@@ -11,6 +12,7 @@ import { Database } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
 import { Installation } from "../../src/Storage/Installation.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
+import { Outbox } from "../../src/Storage/Outbox.ts"
 import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyDatabase.ts"
 import { pass, quiet } from "../support/Passing.ts"
 
@@ -40,7 +42,8 @@ const make = Effect.fnUntraced(function* (
   const scope = yield* Scope.make()
   const context = yield* Layer.build(
     IntakeLive.layer.pipe(
-      Layer.provideMerge(Layer.mergeAll(lanes, Access.layer, Journal.layer, Inbox.layer, Installation.layer)),
+      Layer.provideMerge(Layer.mergeAll(lanes, Access.layer, SendQueues.layer)),
+      Layer.provideMerge(Layer.mergeAll(Journal.layer, Outbox.layer, Inbox.layer, Installation.layer)),
       Layer.provideMerge(faultyDatabase(faults)),
       Layer.provide(Settings.layerFrom(settings)),
       Layer.orDie
