@@ -242,7 +242,7 @@ const StoredRow = Schema.Struct({
 const decodeRow = Schema.decodeUnknownEffect(StoredRow)
 const decodeEvent = Schema.decodeUnknownOption(StoredRow.fields.event)
 const decodeState = Schema.decodeUnknownSync(InboxState)
-const Text = (value: unknown): string | null => (value === null || value === undefined ? null : String(value))
+const Text = (value: unknown): string | null => (typeof value === "string" ? value : null)
 
 export class Inbox extends Context.Service<
   Inbox,
