@@ -12,6 +12,9 @@ import { Storage } from "./Config/GatewaySettings.ts"
 import { Settings } from "./Config/Settings.ts"
 import { AgentCall } from "./Conversation/AgentCall.ts"
 import * as Conversation from "./Conversation/Conversation.ts"
+import { Dispatcher } from "./Conversation/Commands/Dispatcher.ts"
+import { GatewayControls } from "./Conversation/Commands/GatewayControls.ts"
+import { Skills } from "./Conversation/Commands/Skills.ts"
 import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
@@ -68,10 +71,13 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(IntakeLive.layer),
     Layer.provideMerge(Layer.mergeAll(lanes, Access.layer)),
     Layer.provideMerge(Conversation.layer),
+    Layer.provideMerge(Dispatcher.layer),
     Layer.provideMerge(TurnRunner.layer),
     Layer.provideMerge(AgentCall.layer),
     Layer.provideMerge(Voice.layer),
-    Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, GatewayControls.layer, Skills.layer)
+    ),
     Layer.provideMerge(Retention.layer),
     Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer))
   )

@@ -135,6 +135,7 @@ const noTurns = Layer.succeed(Lanes, {
   drain: () => Effect.succeed(0),
   stopAll: Effect.void,
   oldestWaiting: () => null,
+  turns: () => [],
   view: () => ({ resident: 0, running: 0, queued: 0 })
 })
 

@@ -2,16 +2,15 @@
  * What one message means and what is done about it: the `Turns` that session actors ask (`conversation P1`). Turns are the
  * runner's, commands the table's; here they are put together and their answers become Outbox rows.
  */
-import { Clock, Effect, Layer, Random } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { DisplayBusyAckEnabled } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { type Notice, Turns } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
-import { ended, type InboxRow, refused, waiting, waitingDropped } from "../Storage/Inbox.ts"
+import { ended, type InboxRow, refused, waiting } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
-import * as Commands from "./Commands.ts"
+import { Dispatcher } from "./Commands/Dispatcher.ts"
 import { answerOf, mayAnswer, Prompts } from "./Prompts.ts"
-import * as SlashCommand from "./SlashCommand.ts"
 import * as Texts from "./Texts.ts"
 import { TurnRunner } from "./TurnRunner.ts"
 import { Voice } from "./Voice.ts"
@@ -25,6 +24,7 @@ export const layer = Layer.effect(
   Turns,
   Effect.gen(function* () {
     const runner = yield* TurnRunner
+    const dispatcher = yield* Dispatcher
     const journal = yield* Journal
     const prompts = yield* Prompts
     const clock = yield* Clock.Clock
@@ -50,41 +50,19 @@ export const layer = Layer.effect(
       Effect.catch((error: { readonly message: string }) => Effect.logError(what, error.message))
 
     return {
-      classify: (event) => {
-        const name = SlashCommand.parse(event.text)?.name ?? null
-        return name === null || name === ""
-          ? { _tag: "Message" as const }
-          : { _tag: "Command" as const, name, policy: Commands.find(name)?.policy ?? "now" }
+      classify: (row) => {
+        const command = row.internal === "queued" || row.internal === "background" ? null : dispatcher.read(row.event)
+        return command === null ? { _tag: "Message" as const } : { _tag: "Command" as const, ...command }
       },
       run: runner.run,
-      execute: Effect.fnUntraced(function* (row, name, session) {
-        const command = Commands.find(name)
-        const now = clock.currentTimeMillisUnsafe()
-        const prompt = prompts.of(session.sessionKey)
-        const mine = prompt !== null && mayAnswer(prompt, row) ? prompt : null
-        const outcome: Commands.Outcome =
-          command === null
-            ? { text: Texts.unknownCommand(name) }
-            : command.run({
-                row,
-                args: SlashCommand.parse(row.event.text)?.args ?? "",
-                session,
-                prompt: mine,
-                now,
-                random: yield* Random.next
-              })
-        yield* say(row, `command:${row.id}`, outcome.text, [
-          ended(row.id, "done", now),
-          ...session.dropped.map((dropped) => ended(dropped.id, "dropped", now, `/${name}`)),
-          ...(command?.policy === "stop" ? [waitingDropped(session.sessionKey, row.id, now, `/${name}`)] : []),
-          ...(outcome.writes ?? [])
-        ])
-        if (outcome.routed !== undefined) session.routed(outcome.routed)
-        if (outcome.answer !== undefined && mine !== null) {
-          prompts.take(session.sessionKey, mine)
-          yield* mine.resolve(outcome.answer)
-        }
-      }, notStored("a command was not carried out; it will be tried again")),
+      execute: (row, _name, session) =>
+        dispatcher
+          .execute(row, session)
+          .pipe(
+            Effect.catch((error) =>
+              Effect.as(Effect.logError("a command was not carried out; it will be tried again", error.message), [])
+            )
+          ),
       answer: Effect.fnUntraced(
         function* (sessionKey, row) {
           const prompt = prompts.of(sessionKey)

@@ -37,9 +37,6 @@ export const nothingToStop = "Nothing is running."
 export const freshSession = "✨ New conversation. I no longer see what was said before."
 export const nothingWaits = "⚠️ Nothing is waiting for an answer."
 
-export const unknownCommand = (name: string): string =>
-  `Unknown command /${name}. /help lists all. To send the text to the agent, write it without the slash.`
-
 export const question = (text: string, choices: ReadonlyArray<string>): string =>
   choices.length === 0
     ? `❓ ${text}`

@@ -12,6 +12,20 @@ import type { StopReason, Turns } from "./Turns.ts"
 
 /** Doorbells that wait in a mailbox; a further one is not taken, its row stays in the Inbox. Control signals always are. */
 const mailboxBound = 64
+/**
+ * Commands pass that bound up to this one, so that a flood of messages keeps nobody from `/stop`. What is still more stays in
+ * the Inbox until a sweep; of those that stop a turn the first stops it at once all the same.
+ */
+const commandBound = 4 * mailboxBound
+
+/** One turn that runs now, as seen from outside its session. */
+export interface RunningTurn {
+  readonly sessionKey: string
+  /** `null`: the conversation's first turn, which stores its name with its end. */
+  readonly sessionId: string | null
+  readonly row: InboxRow
+  readonly isStopping: boolean
+}
 
 export interface Lane {
   readonly ring: (row: InboxRow, previous: number | null) => void
@@ -27,6 +41,8 @@ export interface Lane {
   readonly oldestWaiting: () => number | null
   readonly resident: () => number
   readonly running: () => number
+  /** The messages that running turns answer, and where each has got to. */
+  readonly turns: () => ReadonlyArray<RunningTurn>
   readonly queued: () => number
 }
 
@@ -39,6 +55,8 @@ interface Session {
   turn: Fiber.Fiber<void> | null
   fiber: Fiber.Fiber<void> | null
   lastUsed: number
+  /** An interrupt that stands for commands beyond the bound is in the mailbox. */
+  stopIsWaiting: boolean
   /** When the mailbox was last found empty or the actor last took from it. */
   waitingSince: number
 }
@@ -53,6 +71,8 @@ export const make = Effect.fnUntraced(function* (deps: {
   readonly transcript: Transcript["Service"]
   readonly turns: Turns["Service"]
   readonly mode: Decider.BusyMode
+  /** Rings whatever lane a row belongs to. */
+  readonly ring: (row: InboxRow) => void
 }): Effect.fn.Return<Lane, never, Scope.Scope> {
   const { inbox, mode, transcript, turns } = deps
   const clock = yield* Clock.Clock
@@ -102,7 +122,7 @@ export const make = Effect.fnUntraced(function* (deps: {
     const rows = yield* inbox.undoneOf(session.key, limit)
     return {
       _tag: "Loaded" as const,
-      rows: rows.map((row) => ({ row, as: turns.classify(row.event) })),
+      rows: rows.map((row) => ({ row, as: turns.classify(row) })),
       complete: rows.length < limit
     }
   })
@@ -125,17 +145,20 @@ export const make = Effect.fnUntraced(function* (deps: {
           )
         )
       case "Execute":
-        return turns.execute(decision.row, decision.name, {
-          sessionKey: session.key,
-          route: session.route,
-          running: session.state.running?.row ?? null,
-          stopped: decision.stopped,
-          queued: session.state.queue.length,
-          dropped: decision.dropped,
-          routed: (route) => {
-            session.route = route
-          }
-        })
+        return Effect.map(
+          turns.execute(decision.row, decision.name, {
+            sessionKey: session.key,
+            route: session.route,
+            running: session.state.running?.row ?? null,
+            stopped: decision.stopped,
+            queued: session.state.queue.length,
+            dropped: decision.dropped,
+            routed: (route) => {
+              session.route = route
+            }
+          }),
+          ringAll
+        )
       case "Answer":
         return handOver(turns.answer(session.key, decision.row), decision.row)
       case "Steer":
@@ -147,6 +170,10 @@ export const make = Effect.fnUntraced(function* (deps: {
       case "Readmit":
         return turns.mark(decision.row, "waiting")
     }
+  }
+
+  const ringAll = (rows: ReadonlyArray<InboxRow>): void => {
+    for (const row of rows) deps.ring(row)
   }
 
   const handOver = (taken: Effect.Effect<boolean>, row: InboxRow): Effect.Effect<Message | void> =>
@@ -172,6 +199,7 @@ export const make = Effect.fnUntraced(function* (deps: {
     Effect.forever(
       Effect.flatMap(session.mailbox.take, (message) => {
         session.waitingSince = clock.currentTimeMillisUnsafe()
+        if (message._tag === "Interrupt") session.stopIsWaiting = false
         return apply(session, message)
       }),
       { disableYield: true }
@@ -189,6 +217,7 @@ export const make = Effect.fnUntraced(function* (deps: {
       turn: null,
       fiber: null,
       lastUsed: clock.currentTimeMillisUnsafe(),
+      stopIsWaiting: false,
       waitingSince: 0
     }
     sessions.set(key, session)
@@ -209,9 +238,13 @@ export const make = Effect.fnUntraced(function* (deps: {
     ring: (row, previous) => {
       const session = open(row.sessionKey)
       session.lastUsed = clock.currentTimeMillisUnsafe()
-      const as = turns.classify(row.event)
-      if (as._tag === "Message" && session.mailbox.size() >= mailboxBound) {
+      const as = turns.classify(row)
+      if (session.mailbox.size() >= (as._tag === "Command" ? commandBound : mailboxBound)) {
         Effect.runSync(Metric.update(refusedDoorbells, 1))
+        if (as._tag === "Command" && as.policy === "stop" && !session.stopIsWaiting) {
+          session.stopIsWaiting = true
+          offer(session, { _tag: "Interrupt", reason: "stop" })
+        }
         return
       }
       offer(session, { _tag: "Receive", row, previous, as })
@@ -260,6 +293,19 @@ export const make = Effect.fnUntraced(function* (deps: {
       return oldest
     },
     resident: () => sessions.size,
+    turns: () =>
+      Array.from(sessions.values()).flatMap(({ key, route, state: { running } }) =>
+        running === null
+          ? []
+          : [
+              {
+                sessionKey: key,
+                sessionId: route?.sessionId ?? null,
+                row: running.row,
+                isStopping: running.stopping !== null
+              }
+            ]
+      ),
     running: () => {
       let running = 0
       for (const session of sessions.values()) if (session.state.running !== null) running++

@@ -48,6 +48,8 @@ export class Lanes extends Context.Service<
     readonly stopAll: Effect.Effect<void>
     /** Since when the message that has waited longest for its actor waits; `null` = none does. */
     readonly oldestWaiting: () => number | null
+    /** What runs now, oldest message first. */
+    readonly turns: () => ReadonlyArray<Lane.RunningTurn>
     readonly view: () => LanesView
   }
 >()("Session/Lanes") {
@@ -60,11 +62,11 @@ export class Lanes extends Context.Service<
       const turns = yield* Turns
       const settings = yield* Settings
       const mode = yield* settings.get(DisplayBusyInputMode)
-      const lanes = yield* Effect.forEach(
+      const lanes: ReadonlyArray<Lane.Lane> = yield* Effect.forEach(
         Array.from({ length: laneCount }, (_, index) => index),
-        () => Lane.make({ inbox, transcript, turns, mode })
+        () => Lane.make({ inbox, transcript, turns, mode, ring: (row) => laneFor(row.sessionKey).ring(row, null) })
       )
-      const laneFor = (sessionKey: string) => lanes[laneOf(sessionKey)]!
+      const laneFor = (sessionKey: string): Lane.Lane => lanes[laneOf(sessionKey)]!
 
       const sum = (f: (lane: Lane.Lane) => number): number => {
         let total = 0
@@ -131,6 +133,7 @@ export class Lanes extends Context.Service<
           }
           return oldest
         },
+        turns: () => lanes.flatMap((lane) => lane.turns()).toSorted((a, b) => a.row.takenAt - b.row.takenAt),
         view: () => ({
           resident: sum((lane) => lane.resident()),
           running: running(),

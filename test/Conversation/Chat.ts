@@ -8,6 +8,9 @@ import type { Agent } from "../../src/Agent/Agent.ts"
 import * as Echo from "../../src/Agent/Echo.ts"
 import { Settings } from "../../src/Config/Settings.ts"
 import * as Conversation from "../../src/Conversation/Conversation.ts"
+import { Dispatcher } from "../../src/Conversation/Commands/Dispatcher.ts"
+import { GatewayControls } from "../../src/Conversation/Commands/GatewayControls.ts"
+import { Skills } from "../../src/Conversation/Commands/Skills.ts"
 import { Prompts } from "../../src/Conversation/Prompts.ts"
 import { AgentCall } from "../../src/Conversation/AgentCall.ts"
 import { TurnRunner } from "../../src/Conversation/TurnRunner.ts"
@@ -58,10 +61,13 @@ export class Chat {
     this.process = IntakeLive.layer.pipe(
       Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Access.layer)),
       Layer.provideMerge(Conversation.layer),
+      Layer.provideMerge(Dispatcher.layer),
       Layer.provideMerge(TurnRunner.layer),
       Layer.provideMerge(AgentCall.layer),
       Layer.provideMerge(Voice.layer),
-      Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
+      Layer.provideMerge(
+        Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, GatewayControls.layer, Skills.layer)
+      ),
       Layer.provideMerge(
         Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer)
       ),

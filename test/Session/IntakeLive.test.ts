@@ -31,6 +31,7 @@ const make = Effect.fnUntraced(function* (
     drain: () => Effect.succeed(0),
     stopAll: Effect.void,
     oldestWaiting: () => null,
+    turns: () => [],
     view: () => ({ resident: 0, running: 0, queued: 0 })
   })
   const scope = yield* Scope.make()

@@ -1,0 +1,2 @@
+import type { CommandDef } from "./CommandDef.ts"
+export const configurationCommands: ReadonlyArray<CommandDef> = []
