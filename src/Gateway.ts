@@ -21,6 +21,7 @@ import { Typing } from "./Conversation/Typing.ts"
 import { Voice } from "./Conversation/Voice.ts"
 import * as Reply from "./Delivery/Reply.ts"
 import { SendQueues } from "./Delivery/SendQueues.ts"
+import * as ChatControls from "./Operations/ChatControls.ts"
 import { Health, type Status } from "./Operations/Health.ts"
 import { paths } from "./Operations/Home.ts"
 import { Lifecycle } from "./Operations/Lifecycle.ts"
@@ -65,7 +66,7 @@ export interface Parts {
 
 /** Everything between adapters and agent, over whatever database, registry and agent are given. */
 export const coreOf = ({ journal, lanes }: Parts) =>
-  Health.layer.pipe(
+  Layer.mergeAll(Health.layer, ChatControls.layer).pipe(
     Layer.provideMerge(Lifecycle.layer),
     Layer.provideMerge(Supervisor.layer),
     Layer.provideMerge(IntakeLive.layer),

@@ -76,7 +76,7 @@ export class Health extends Context.Service<
         if (waiting !== null && now - waiting > actorPatience) found.push("sessions: messages wait for their actor")
         for (const platform of supervisor.view()) {
           const { detail, lastIn, lastOut, status } = platform.state
-          if (detail === "asleep") continue
+          if (detail === "asleep" || platform.paused !== null) continue
           if (status !== "connected") found.push(`${platform.name}: ${status}${detail === null ? "" : ` (${detail})`}`)
           else if (lastIn === null || now - lastIn > proofPeriod) found.push(`${platform.name}: nothing comes in`)
           else if (lastOut === null || now - lastOut > proofPeriod) found.push(`${platform.name}: nothing goes out`)
@@ -85,10 +85,10 @@ export class Health extends Context.Service<
       })
 
       const platforms = (): ReadonlyArray<PlatformStatus> =>
-        supervisor.view().map(({ error, label, link, name, state }) => ({
+        supervisor.view().map(({ error, label, link, name, paused, state }) => ({
           name,
           label,
-          state: state.status,
+          state: paused === null ? state.status : "paused",
           detail: state.detail,
           error: error?.message ?? null,
           settle: link === null ? null : (queues.outlet(link)?.settle() ?? null),

@@ -133,7 +133,10 @@ export class Lanes extends Context.Service<
           }
           return oldest
         },
-        turns: () => lanes.flatMap((lane) => lane.turns()).toSorted((a, b) => a.row.takenAt - b.row.takenAt),
+        turns: () =>
+          lanes
+            .flatMap((lane) => lane.turns())
+            .toSorted((a, b) => a.row.takenAt - b.row.takenAt || a.row.id - b.row.id),
         view: () => ({
           resident: sum((lane) => lane.resident()),
           running: running(),

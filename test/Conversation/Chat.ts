@@ -33,7 +33,7 @@ import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyD
 import { quiet, until } from "../support/Passing.ts"
 import { keyed, ScriptedOutlet } from "../support/ScriptedOutlet.ts"
 
-type Services = Context.Context<Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts>
+type Services = Context.Context<Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts | GatewayControls>
 
 export interface Said {
   readonly user?: string
@@ -42,6 +42,8 @@ export interface Said {
   readonly messageId?: string | null
   readonly bufferId?: string | null
   readonly type?: MessageEvent.MessageType
+  readonly platform?: string
+  readonly media?: MessageEvent.MessageEvent["media"]
 }
 
 export class Chat {
@@ -49,7 +51,9 @@ export class Chat {
   readonly platform: ScriptedOutlet
   private count = 0
   private life: { readonly scope: Scope.Closeable; readonly services: Services } | null = null
-  private readonly process: Layer.Layer<Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts>
+  private readonly process: Layer.Layer<
+    Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts | GatewayControls
+  >
   readonly database: Database["Service"]
   /** The link is not served: as in the first moment of a process. */
   serves = true
@@ -80,7 +84,9 @@ export class Chat {
     )
   }
 
-  get<I extends Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts, S>(tag: Context.Key<I, S>): S {
+  get<I extends Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts | GatewayControls, S>(
+    tag: Context.Key<I, S>
+  ): S {
     return Context.get(this.life!.services as Context.Context<I>, tag)
   }
 
@@ -89,6 +95,9 @@ export class Chat {
       const scope = yield* Scope.make()
       const services = yield* Layer.build(Layer.fresh(this.process)).pipe(Effect.provideService(Scope.Scope, scope))
       this.life = { scope, services }
+      yield* this.get(GatewayControls)
+        .provide({ turns: this.get(Lanes).turns })
+        .pipe(Effect.provideService(Scope.Scope, scope))
       if (this.serves) yield* this.serve
     })
   )
@@ -137,17 +146,22 @@ export class Chat {
   /** Gives a message to the intake, without letting anything else happen yet. */
   readonly hand = (text: string, said: Said = {}): Effect.Effect<IntakeOutcome> =>
     Effect.suspend(() => {
-      const { bufferId, chat = "1", chatType = "dm", messageId = `p${++this.count}`, type, user = "u" } = said
-      const event = MessageEvent.text(
-        Source.make({ platform: "test", chatId: chat, chatType, userId: user }),
-        text,
-        messageId
-      )
+      const {
+        bufferId,
+        chat = "1",
+        chatType = "dm",
+        media = [],
+        messageId = `p${++this.count}`,
+        platform = "test",
+        type,
+        user = "u"
+      } = said
+      const event = MessageEvent.text(Source.make({ platform, chatId: chat, chatType, userId: user }), text, messageId)
       return Effect.map(
         Effect.orDie(
           this.get(Intake).take([
             {
-              event: type === undefined ? event : { ...event, type },
+              event: { ...event, media, type: type ?? event.type },
               provenance: Source.untrusted,
               link: "test:",
               bufferId: bufferId ?? null

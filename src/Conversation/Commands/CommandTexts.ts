@@ -240,6 +240,8 @@ export const operation = {
           )
           .join("\n"),
   noPlatform: (name: string): string => `No platform is called "${first(name, 40)}". /platform list shows them.`,
+  pausesItself: (name: string): string =>
+    `You are on ${name} yourself: paused, it could not hear you say /platform resume. Do it from another platform.`,
   paused: (name: string): string => `⏸ ${name} takes no messages until /platform resume ${name}.`,
   resumed: (name: string): string => `▶ ${name} takes messages again.`,
   restarting: (turns: number): string =>

@@ -11,6 +11,8 @@ export interface PlatformLine {
   readonly status: string
   readonly detail: string | null
   readonly tries: number
+  /** Name of its link; `null` while it does not run. */
+  readonly link: string | null
   /** Why it is paused; `null` = it is not. */
   readonly paused: string | null
 }
@@ -30,8 +32,6 @@ export interface Controls {
   readonly resume: (platform: string) => Effect.Effect<boolean>
   /** Oldest first. */
   readonly turns: () => ReadonlyArray<RunningTurn>
-  /** Rings the actor of a row that was just committed. */
-  readonly ring: (row: InboxRow) => void
   /** Begins the end after which this program starts again (`conversation D1`); `false`: that is under way already. */
   readonly restart: (asker: InboxRow) => Effect.Effect<boolean>
 }

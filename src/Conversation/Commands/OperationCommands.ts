@@ -8,7 +8,7 @@ import type { CommandDef, Run } from "./CommandDef.ts"
 import * as Said from "./CommandTexts.ts"
 import { GatewayControls } from "./GatewayControls.ts"
 
-const platform: Run = Effect.fnUntraced(function* ({ args }) {
+const platform: Run = Effect.fnUntraced(function* ({ args, row }) {
   const controls = yield* GatewayControls
   const platforms = controls.get("platforms")
   const pause = controls.get("pause")
@@ -22,6 +22,10 @@ const platform: Run = Effect.fnUntraced(function* ({ args }) {
       return { text: Said.operation.platforms(platforms()) }
     case "pause":
       if (name === "") break
+      // Whoever pauses the platform they write on could never say that it is to go on.
+      if (platforms().some((line) => line.name === lower && line.link === row.link)) {
+        return { text: Said.operation.pausesItself(lower) }
+      }
       return {
         text: (yield* pause(lower, reason.join(" "))) ? Said.operation.paused(lower) : Said.operation.noPlatform(name)
       }

@@ -13,9 +13,6 @@ export type QuickCommand =
   | { readonly type: "alias"; readonly target: string }
 
 const NonBlank = Schema.String.check(Schema.makeFilter((text: string) => text.trim() !== ""))
-const Name = Schema.String.check(
-  Schema.makeFilter((name: string) => /^[a-z0-9][a-z0-9_-]{0,31}$/.test(name), { expected: "a lower case name" })
-)
 const QuickCommandSchema = Schema.Union([
   Schema.Struct({ type: Schema.Literal("exec"), command: NonBlank }),
   Schema.Struct({ type: Schema.Literal("alias"), target: NonBlank })
@@ -25,7 +22,11 @@ const QuickCommandSchema = Schema.Union([
 export const QuickCommandsSetting = Setting.make<Readonly<Record<string, QuickCommand>>>({
   key: "quick_commands",
   kind: Setting.structure(
-    Schema.Record(Name, QuickCommandSchema),
+    Schema.Record(Schema.String, QuickCommandSchema).check(
+      Schema.makeFilter((commands: object) =>
+        Object.keys(commands).every((name) => /^[a-z0-9][a-z0-9_-]{0,31}$/.test(name))
+      )
+    ),
     "a map NAME: {type: exec, command} or {type: alias, target}, names in lower case"
   ),
   default: {},
