@@ -3,14 +3,18 @@
  * runner's, commands the table's; here they are put together and their answers become Outbox rows.
  */
 import { Clock, Effect, Layer, Random } from "effect"
+import { Access } from "../Access/Access.ts"
+import * as Answering from "../Access/Answering.ts"
+import * as SlashAccess from "../Access/SlashAccess.ts"
 import { DisplayBusyAckEnabled } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
+import type { Source } from "../Message/Source.ts"
 import { type Notice, Turns } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
 import { ended, type InboxRow, refused, waiting, waitingDropped } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import * as Commands from "./Commands.ts"
-import { answerOf, mayAnswer, Prompts } from "./Prompts.ts"
+import { answerOf, type Prompt, Prompts } from "./Prompts.ts"
 import * as SlashCommand from "./SlashCommand.ts"
 import * as Texts from "./Texts.ts"
 import { TurnRunner } from "./TurnRunner.ts"
@@ -24,6 +28,7 @@ const ackBound = 10_000
 export const layer = Layer.effect(
   Turns,
   Effect.gen(function* () {
+    const access = yield* Access
     const runner = yield* TurnRunner
     const journal = yield* Journal
     const prompts = yield* Prompts
@@ -49,16 +54,51 @@ export const layer = Layer.effect(
     const notStored = (what: string) =>
       Effect.catch((error: { readonly message: string }) => Effect.logError(what, error.message))
 
+    /** `access S3`, by canonical name; a command that nobody has is answered as unknown to everybody. */
+    const mayRun = (source: Source, command: Commands.CommandDef | null): boolean =>
+      command === null || SlashAccess.canRun(access.commands(source), command.name)
+
+    /** `access D6`. */
+    const mayAnswer = (prompt: Prompt, row: InboxRow): boolean =>
+      Answering.mayAnswer({
+        asker: prompt.userId,
+        isDirect: prompt.isDirect,
+        answerer: row.event.source.userId,
+        isBot: row.provenance.isBot,
+        isConfiguredAdmin: () => access.commands(row.event.source).isConfiguredAdmin
+      })
+
+    /** `access G-9`: once more when its turn has come. What cannot be decided waits, undone, for the next sweep. */
+    const ifStillAllowed = (row: InboxRow, then: Effect.Effect<void>): Effect.Effect<void> =>
+      Effect.flatMap(access.decide(row.event.source, row.provenance), ({ allow, rule }) =>
+        allow
+          ? then
+          : rule === "error"
+            ? Effect.sleep("1 second")
+            : journal
+                .commit([ended(row.id, "revoked", clock.currentTimeMillisUnsafe(), `access rule ${rule}`)])
+                .pipe(Effect.asVoid, notStored("a message whose sender may no longer speak was not set aside"))
+      )
     return {
       classify: (event) => {
         const name = SlashCommand.parse(event.text)?.name ?? null
-        return name === null || name === ""
-          ? { _tag: "Message" as const }
-          : { _tag: "Command" as const, name, policy: Commands.find(name)?.policy ?? "now" }
-      },
-      run: runner.run,
-      execute: Effect.fnUntraced(function* (row, name, session) {
+        if (name === null || name === "") return { _tag: "Message" as const }
         const command = Commands.find(name)
+        // What its sender may not run touches no turn.
+        const policy = command !== null && mayRun(event.source, command) ? command.policy : "now"
+        return { _tag: "Command" as const, name, policy }
+      },
+      run: (turn) => ifStillAllowed(turn.row, runner.run(turn)),
+      execute: Effect.fnUntraced(function* (row, name, session) {
+        const { source } = row.event
+        const decision = yield* access.decide(source, row.provenance)
+        if (!decision.allow) return yield* ifStillAllowed(row, Effect.void)
+        const command = Commands.find(name)
+        if (command !== null && !mayRun(source, command)) {
+          yield* Effect.logInfo(`Slash command /${command.name} denied for ${source.platform}:${source.userId ?? ""}`)
+          const text = Texts.adminOnly(command.name, SlashAccess.offered(access.commands(source)))
+          return yield* say(row, `command:${row.id}`, text, [ended(row.id, "done", clock.currentTimeMillisUnsafe())])
+        }
         const now = clock.currentTimeMillisUnsafe()
         const prompt = prompts.of(session.sessionKey)
         const mine = prompt !== null && mayAnswer(prompt, row) ? prompt : null

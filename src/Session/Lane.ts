@@ -27,6 +27,8 @@ export interface Lane {
   readonly oldestWaiting: () => number | null
   readonly resident: () => number
   readonly running: () => number
+  /** The messages whose turns run now, with the key of each. */
+  readonly runningRows: () => ReadonlyArray<readonly [sessionKey: string, row: InboxRow]>
   readonly queued: () => number
 }
 
@@ -265,6 +267,10 @@ export const make = Effect.fnUntraced(function* (deps: {
       for (const session of sessions.values()) if (session.state.running !== null) running++
       return running
     },
+    runningRows: () =>
+      [...sessions.values()].flatMap(({ key, state }) =>
+        state.running === null ? [] : [[key, state.running.row] as const]
+      ),
     queued: () => {
       let queued = 0
       for (const session of sessions.values()) queued += session.state.queue.length

@@ -49,6 +49,8 @@ export class Lanes extends Context.Service<
     /** Since when the message that has waited longest for its actor waits; `null` = none does. */
     readonly oldestWaiting: () => number | null
     readonly view: () => LanesView
+    /** The messages whose turns run now, with the key of each; asked when access has changed, never per message. */
+    readonly runningRows: () => ReadonlyArray<readonly [sessionKey: string, row: InboxRow]>
   }
 >()("Session/Lanes") {
   /** All lanes in this process. */
@@ -122,6 +124,7 @@ export class Lanes extends Context.Service<
             )
             return running()
           }),
+        runningRows: () => lanes.flatMap((lane) => lane.runningRows()),
         stopAll: Effect.forEach(lanes, (lane) => lane.stopAll, { discard: true }),
         oldestWaiting: () => {
           let oldest: number | null = null
