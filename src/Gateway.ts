@@ -5,6 +5,8 @@
 import type { SqlError } from "effect/sql"
 import { Clock, Context, Effect, Layer, Schema } from "effect"
 import { Access } from "./Access/Access.ts"
+import { Pairing } from "./Access/Pairing.ts"
+import { Strangers } from "./Access/Strangers.ts"
 import type { Agent } from "./Agent/Agent.ts"
 import * as Echo from "./Agent/Echo.ts"
 import type { ConfigError } from "./Config/ConfigError.ts"
@@ -31,6 +33,7 @@ import { Registry } from "./Platforms/Registry.ts"
 import { Supervisor } from "./Platforms/Supervisor.ts"
 import * as IntakeLive from "./Session/IntakeLive.ts"
 import { Lanes } from "./Session/Lanes.ts"
+import * as Revocation from "./Session/Revocation.ts"
 import { Database, type StorageError } from "./Storage/Database.ts"
 import { Inbox } from "./Storage/Inbox.ts"
 import { Installation } from "./Storage/Installation.ts"
@@ -69,17 +72,17 @@ export const coreOf = ({ journal, lanes }: Parts) =>
   Layer.mergeAll(Health.layer, ChatControls.layer).pipe(
     Layer.provideMerge(Lifecycle.layer),
     Layer.provideMerge(Supervisor.layer),
-    Layer.provideMerge(IntakeLive.layer),
-    Layer.provideMerge(Layer.mergeAll(lanes, Access.layer)),
+    Layer.provideMerge(Layer.mergeAll(IntakeLive.layer, Revocation.layer)),
+    Layer.provideMerge(Layer.mergeAll(lanes, Strangers.layer)),
     Layer.provideMerge(Conversation.layer),
     Layer.provideMerge(Dispatcher.layer),
     Layer.provideMerge(TurnRunner.layer),
     Layer.provideMerge(AgentCall.layer),
     Layer.provideMerge(Voice.layer),
     Layer.provideMerge(
-      Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, GatewayControls.layer, Skills.layer)
+      Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
     ),
-    Layer.provideMerge(Retention.layer),
+    Layer.provideMerge(Layer.mergeAll(Retention.layer, Pairing.layer)),
     Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer))
   )
 

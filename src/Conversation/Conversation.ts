@@ -3,6 +3,7 @@
  * runner's, commands the table's; here they are put together and their answers become Outbox rows.
  */
 import { Clock, Effect, Layer } from "effect"
+import { Access } from "../Access/Access.ts"
 import { DisplayBusyAckEnabled } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { type Notice, Turns } from "../Session/Turns.ts"
@@ -10,7 +11,8 @@ import type { Write } from "../Storage/BatchStatement.ts"
 import { ended, type InboxRow, refused, waiting } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Dispatcher } from "./Commands/Dispatcher.ts"
-import { answerOf, mayAnswer, Prompts } from "./Prompts.ts"
+import { mayAnswer } from "./MayAnswer.ts"
+import { answerOf, Prompts } from "./Prompts.ts"
 import * as Texts from "./Texts.ts"
 import { TurnRunner } from "./TurnRunner.ts"
 import { Voice } from "./Voice.ts"
@@ -23,6 +25,7 @@ const ackBound = 10_000
 export const layer = Layer.effect(
   Turns,
   Effect.gen(function* () {
+    const access = yield* Access
     const runner = yield* TurnRunner
     const dispatcher = yield* Dispatcher
     const journal = yield* Journal
@@ -49,24 +52,38 @@ export const layer = Layer.effect(
     const notStored = (what: string) =>
       Effect.catch((error: { readonly message: string }) => Effect.logError(what, error.message))
 
+    /** `access G-9`: once more when its turn has come. What cannot be decided waits, undone, for the next sweep. */
+    const ifStillAllowed = <A>(row: InboxRow, then: Effect.Effect<A>): Effect.Effect<A | void> =>
+      Effect.flatMap(access.decide(row.event.source, row.provenance), ({ allow, rule }) =>
+        allow
+          ? then
+          : rule === "error"
+            ? Effect.sleep("1 second")
+            : journal
+                .commit([ended(row.id, "revoked", clock.currentTimeMillisUnsafe(), `access rule ${rule}`)])
+                .pipe(Effect.asVoid, notStored("a message whose sender may no longer speak was not set aside"))
+      )
     return {
       classify: (row) => {
         const command = row.internal === "queued" || row.internal === "background" ? null : dispatcher.read(row.event)
         return command === null ? { _tag: "Message" as const } : { _tag: "Command" as const, ...command }
       },
-      run: runner.run,
+      run: (turn) => Effect.asVoid(ifStillAllowed(turn.row, runner.run(turn))),
       execute: (row, _name, session) =>
-        dispatcher
-          .execute(row, session)
-          .pipe(
-            Effect.catch((error) =>
-              Effect.as(Effect.logError("a command was not carried out; it will be tried again", error.message), [])
+        ifStillAllowed(
+          row,
+          dispatcher
+            .execute(row, session)
+            .pipe(
+              Effect.catch((error) =>
+                Effect.as(Effect.logError("a command was not carried out; it will be tried again", error.message), [])
+              )
             )
-          ),
+        ).pipe(Effect.map((rows) => rows ?? [])),
       answer: Effect.fnUntraced(
         function* (sessionKey, row) {
           const prompt = prompts.of(sessionKey)
-          const answer = prompt === null || !mayAnswer(prompt, row) ? null : answerOf(prompt, row.event.text)
+          const answer = prompt === null || !mayAnswer(access, prompt, row) ? null : answerOf(prompt, row.event.text)
           if (prompt === null || answer === null) return false
           // Stored first: an answer that cannot be stored leaves the question open.
           yield* journal.commit([ended(row.id, "done", clock.currentTimeMillisUnsafe(), "an answer")])

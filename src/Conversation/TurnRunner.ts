@@ -161,7 +161,8 @@ export class TurnRunner extends Context.Service<
           : conclude(run, {
               texts: shownOnly(run),
               transcript: reason === "reset" ? "nothing" : "unanswered",
-              answer: ""
+              answer: "",
+              ...(reason === "revoked" ? { state: "revoked" as const, note: "access was taken away" } : {})
             })
 
       const runOf = (turn: Turn, outlet: Outlet | null): Run => ({

@@ -4,6 +4,7 @@
  */
 import { Clock, Context, Effect, Layer, SubscriptionRef } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
+import { Access } from "../Access/Access.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { Supervisor } from "../Platforms/Supervisor.ts"
 import { Lanes } from "../Session/Lanes.ts"
@@ -57,6 +58,7 @@ export class Health extends Context.Service<
   static readonly layer = Layer.effect(
     Health,
     Effect.gen(function* () {
+      const access = yield* Access
       const journal = yield* Journal
       const lanes = yield* Lanes
       const supervisor = yield* Supervisor
@@ -72,6 +74,7 @@ export class Health extends Context.Service<
         if (phase !== "running") found.push(phase)
         const storage = journal.health()
         if (storage.failingSince !== null) found.push(`storage: refuses commits (${storage.error})`)
+        found.push(...access.problems())
         const waiting = lanes.oldestWaiting()
         if (waiting !== null && now - waiting > actorPatience) found.push("sessions: messages wait for their actor")
         for (const platform of supervisor.view()) {

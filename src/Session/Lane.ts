@@ -43,6 +43,8 @@ export interface Lane {
   readonly running: () => number
   /** The messages that running turns answer, and where each has got to. */
   readonly turns: () => ReadonlyArray<RunningTurn>
+  /** The messages whose turns run now, with the key of each. */
+  readonly runningRows: () => ReadonlyArray<readonly [sessionKey: string, row: InboxRow]>
   readonly queued: () => number
 }
 
@@ -311,6 +313,10 @@ export const make = Effect.fnUntraced(function* (deps: {
       for (const session of sessions.values()) if (session.state.running !== null) running++
       return running
     },
+    runningRows: () =>
+      [...sessions.values()].flatMap(({ key, state }) =>
+        state.running === null ? [] : [[key, state.running.row] as const]
+      ),
     queued: () => {
       let queued = 0
       for (const session of sessions.values()) queued += session.state.queue.length

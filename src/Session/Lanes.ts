@@ -51,6 +51,8 @@ export class Lanes extends Context.Service<
     /** What runs now, oldest message first. */
     readonly turns: () => ReadonlyArray<Lane.RunningTurn>
     readonly view: () => LanesView
+    /** The messages whose turns run now, with the key of each; asked when access has changed, never per message. */
+    readonly runningRows: () => ReadonlyArray<readonly [sessionKey: string, row: InboxRow]>
   }
 >()("Session/Lanes") {
   /** All lanes in this process. */
@@ -124,6 +126,7 @@ export class Lanes extends Context.Service<
             )
             return running()
           }),
+        runningRows: () => lanes.flatMap((lane) => lane.runningRows()),
         stopAll: Effect.forEach(lanes, (lane) => lane.stopAll, { discard: true }),
         oldestWaiting: () => {
           let oldest: number | null = null

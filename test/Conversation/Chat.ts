@@ -4,6 +4,8 @@
  */
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { Access } from "../../src/Access/Access.ts"
+import { Pairing } from "../../src/Access/Pairing.ts"
+import { Strangers } from "../../src/Access/Strangers.ts"
 import type { Agent } from "../../src/Agent/Agent.ts"
 import * as Echo from "../../src/Agent/Echo.ts"
 import { Settings } from "../../src/Config/Settings.ts"
@@ -23,6 +25,7 @@ import * as Source from "../../src/Message/Source.ts"
 import { Intake, type IntakeOutcome } from "../../src/Session/Intake.ts"
 import * as IntakeLive from "../../src/Session/IntakeLive.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
+import * as Revocation from "../../src/Session/Revocation.ts"
 import { Database } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
 import { Installation } from "../../src/Storage/Installation.ts"
@@ -62,16 +65,17 @@ export class Chat {
     this.faults = faults
     this.database = Context.get(database, Database)
     this.platform = new ScriptedOutlet(options.capabilities ?? { ...keyed, streaming: false })
-    this.process = IntakeLive.layer.pipe(
-      Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Access.layer)),
+    this.process = Layer.mergeAll(IntakeLive.layer, Revocation.layer).pipe(
+      Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Strangers.layer)),
       Layer.provideMerge(Conversation.layer),
       Layer.provideMerge(Dispatcher.layer),
       Layer.provideMerge(TurnRunner.layer),
       Layer.provideMerge(AgentCall.layer),
       Layer.provideMerge(Voice.layer),
       Layer.provideMerge(
-        Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, GatewayControls.layer, Skills.layer)
+        Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
       ),
+      Layer.provideMerge(Pairing.layer),
       Layer.provideMerge(
         Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer)
       ),

@@ -20,14 +20,6 @@ export const dispatch = {
     `/${name} works only on ${platforms.join(", ")}.`,
   notDuringTurn: (name: string): string =>
     `⏳ /${name} cannot run while a task is running. Wait for its end, or end it with /stop.`,
-  denied: (name: string, open: ReadonlyArray<string>): string =>
-    `⛔ /${name} is for admins here.` +
-    (open.length === 0
-      ? " An admin can open commands to others with user_allowed_commands."
-      : ` Open to you: ${open
-          .slice(0, 12)
-          .map((other) => `/${other}`)
-          .join(", ")}${open.length > 12 ? " … (/whoami lists all)" : ""}`),
   hostInGroup: (name: string): string =>
     `⛔ /${name} acts on the gateway's machine: in groups it is for configured admins only.`,
   notOfThisAgent: (name: string, agent: string): string => `The agent here (${agent}) does not have /${name}.`,

@@ -3,17 +3,22 @@
  * transaction with its answer and the end of its row. It never lets a command reach the agent as raw text.
  */
 import { Clock, Context, Effect, FiberSet, Layer, Random } from "effect"
+import { Access } from "../../Access/Access.ts"
+import * as SlashAccess from "../../Access/SlashAccess.ts"
 import { Agent } from "../../Agent/Agent.ts"
 import * as Setting from "../../Config/Setting.ts"
 import { Settings } from "../../Config/Settings.ts"
+import type { Source } from "../../Message/Source.ts"
 import type { MessageEvent } from "../../Message/MessageEvent.ts"
 import type { BusyPolicy, SessionView } from "../../Session/Turns.ts"
 import { ended, type InboxRow, type NewInboxRow, taken, waitingDropped } from "../../Storage/Inbox.ts"
 import { Journal, type JournalError } from "../../Storage/Journal.ts"
 import { stored } from "../../Storage/Outbox.ts"
 import { SendQueues } from "../../Delivery/SendQueues.ts"
-import { mayAnswer, Prompts } from "../Prompts.ts"
+import { mayAnswer } from "../MayAnswer.ts"
+import { Prompts } from "../Prompts.ts"
 import { parse, textOf } from "../SlashCommand.ts"
+import * as Texts from "../Texts.ts"
 import { Voice } from "../Voice.ts"
 import type { Caller } from "./Caller.ts"
 import {
@@ -35,14 +40,6 @@ import { Skills } from "./Skills.ts"
 
 /** Commands that act outside the store at once, in the whole process; a further one is refused. */
 const maxActing = 32
-
-export const OpenHostCommands = Setting.make({
-  key: "gateway.open_host_commands",
-  kind: Setting.boolean,
-  default: false,
-  description: "commands that act on the gateway's machine are open in groups to everyone who may run commands",
-  live: true
-})
 
 export const ToolProgressCommand = Setting.make({
   key: "display.tool_progress_command",
@@ -66,6 +63,7 @@ export class Dispatcher extends Context.Service<
   static readonly layer = Layer.effect(
     Dispatcher,
     Effect.gen(function* () {
+      const access = yield* Access
       const agent = yield* Agent
       const journal = yield* Journal
       const prompts = yield* Prompts
@@ -96,30 +94,32 @@ export class Dispatcher extends Context.Service<
         verboseCommand
       })
 
-      const callerOf = (event: MessageEvent): Caller => ({
-        scope: event.source.chatType === "dm" ? "dm" : "group",
-        tier: "unrestricted",
-        isConfiguredAdmin: false,
-        may: () => true
-      })
+      const callerOf = (source: Source): Caller & { readonly policy: SlashAccess.Policy } => {
+        const policy = access.commands(source)
+        return {
+          scope: policy.scope,
+          tier: policy.tier,
+          isConfiguredAdmin: policy.isConfiguredAdmin,
+          may: (name) => {
+            const def = find(name)
+            return SlashAccess.canRun(policy, name, def !== null && classOf(def, "") === "host")
+          },
+          policy
+        }
+      }
 
       /** Why the caller may not, as text (`commands A`); `null` = may. */
-      const refusal = Effect.fnUntraced(function* (
+      const refusal = (
         names: ReadonlyArray<string>,
-        commandClass: string,
-        caller: Caller,
-        offer: Offer
-      ) {
+        isHost: boolean,
+        { policy }: ReturnType<typeof callerOf>
+      ): string | null => {
         const [shown = ""] = names
-        if (!names.every((name) => caller.may(name))) {
-          return Said.dispatch.denied(
-            shown,
-            entriesOf(commands, offer, caller.may).map(({ name }) => name)
-          )
+        if (!names.every((name) => SlashAccess.canRun(policy, name))) {
+          return Texts.adminOnly(shown, SlashAccess.offered(policy))
         }
-        const isOpen = commandClass !== "host" || caller.scope === "dm" || caller.isConfiguredAdmin
-        return isOpen || (yield* settings.get(OpenHostCommands)) ? null : Said.dispatch.hostInGroup(shown)
-      }, Effect.orDie)
+        return SlashAccess.canRun(policy, shown, isHost) ? null : Said.dispatch.hostInGroup(shown)
+      }
 
       const runBuiltIn = Effect.fnUntraced(function* (
         def: CommandDef,
@@ -142,7 +142,7 @@ export class Dispatcher extends Context.Service<
             name: def.name,
             args,
             session,
-            prompt: prompt !== null && mayAnswer(prompt, row) ? prompt : null,
+            prompt: prompt !== null && mayAnswer(access, prompt, row) ? prompt : null,
             caller,
             offer,
             entries: () => entriesOf(commands, offer, caller.may),
@@ -156,36 +156,33 @@ export class Dispatcher extends Context.Service<
         meaning: Meaning,
         row: InboxRow,
         session: SessionView,
-        caller: Caller,
+        caller: ReturnType<typeof callerOf>,
         offer: Offer
       ): Effect.Effect<Outcome, CommandFailure> => {
         if (meaning._tag === "Said") return Effect.succeed({ text: meaning.text })
-        const commandClass =
-          meaning._tag === "BuiltIn"
-            ? classOf(meaning.def, meaning.args)
-            : meaning._tag === "Quick"
-              ? "host"
-              : "ordinary"
-        return Effect.flatMap(refusal(meaning.names, commandClass, caller, offer), (refused) => {
-          if (refused !== null) {
-            const { platform, userId } = row.event.source
-            return Effect.as(
-              Effect.logInfo(`Slash command /${meaning.names[0]} denied for ${platform}:${userId ?? ""}`),
-              { text: refused }
-            )
-          }
-          switch (meaning._tag) {
-            case "BuiltIn":
-              return runBuiltIn(meaning.def, meaning.args, row, session, caller, offer)
-            case "Quick":
-              return Effect.succeed({ text: "", later: meaning.act })
-            case "Turn":
-              return Effect.succeed({
-                text: session.running === null ? "" : Said.turn.queued(session.queued + 1),
-                turn: { ...row.event, text: meaning.text, type: "text" as const }
-              })
-          }
-        })
+        const isHost =
+          meaning._tag === "Quick" || (meaning._tag === "BuiltIn" && classOf(meaning.def, meaning.args) === "host")
+        // Whoever may speak may ask whether their message is being worked on (`access S5`).
+        const isOpen = meaning._tag === "BuiltIn" && meaning.def.name === "status" && session.running !== null
+        const refused = isOpen ? null : refusal(meaning.names, isHost, caller)
+        if (refused !== null) {
+          const { platform, userId } = row.event.source
+          return Effect.as(
+            Effect.logInfo(`Slash command /${meaning.names[0]} denied for ${platform}:${userId ?? ""}`),
+            { text: refused }
+          )
+        }
+        switch (meaning._tag) {
+          case "BuiltIn":
+            return runBuiltIn(meaning.def, meaning.args, row, session, caller, offer)
+          case "Quick":
+            return Effect.succeed({ text: "", later: meaning.act })
+          case "Turn":
+            return Effect.succeed({
+              text: session.running === null ? "" : Said.turn.queued(session.queued + 1),
+              turn: { ...row.event, text: meaning.text, type: "text" as const }
+            })
+        }
       }
 
       const turnRow = (row: InboxRow, { beside, turn }: Outcome, at: number): NewInboxRow | null =>
@@ -220,7 +217,7 @@ export class Dispatcher extends Context.Service<
         const typed = parse(textOf(row.event, isKnown))
         const meaning = meaningOf(typed?.name ?? "", typed?.args ?? "", offer)
         const prompt = prompts.of(session.sessionKey)
-        let outcome = yield* carryOut(meaning, row, session, callerOf(row.event), offer)
+        let outcome = yield* carryOut(meaning, row, session, callerOf(source), offer)
         if (outcome.later !== undefined && (yield* FiberSet.size(acting)) >= maxActing) {
           outcome = { text: Said.dispatch.busyActing }
         }
@@ -265,8 +262,9 @@ export class Dispatcher extends Context.Service<
           if (meaning._tag !== "BuiltIn") return { name: typed.name, policy: "now" }
           const { args, def } = meaning
           // A turn is not stopped for somebody who may not do that (`commands W2`).
-          const may = meaning.names.every((name) => callerOf(event).may(name))
-          return { name: def.name, policy: may ? policyOf(def, args) : "now" }
+          const { may } = callerOf(event.source)
+          const isOpen = meaning.names.every((name) => may(name))
+          return { name: def.name, policy: isOpen ? policyOf(def, args) : "now" }
         },
         execute
       }
