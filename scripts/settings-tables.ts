@@ -8,6 +8,7 @@ import { Duration } from "effect"
 import { accessSettings } from "../src/Access/KnownSettings.ts"
 import { gatewaySettings } from "../src/Config/GatewaySettings.ts"
 import type { Setting } from "../src/Config/Setting.ts"
+import { commandSettings } from "../src/Conversation/Commands/CommandSettings.ts"
 import { relaySettings } from "../src/Relay/RelaySettings.ts"
 
 export const page = path.join(import.meta.dirname, "../docs/configure.md")
@@ -38,6 +39,7 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
 const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   gateway: gatewaySettings,
   relay: relaySettings,
+  commands: commandSettings,
   access: accessSettings(["PLATFORM"])
 }
 

@@ -8,12 +8,14 @@ import { ConfigError, type ConfigProblem } from "../Config/ConfigError.ts"
 import { gatewaySettings } from "../Config/GatewaySettings.ts"
 import type { Setting } from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
+import { commandSettings } from "../Conversation/Commands/CommandSettings.ts"
 import { platformNames } from "../Message/Platform.ts"
 import { relaySettings } from "../Relay/RelaySettings.ts"
 
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...gatewaySettings,
   ...relaySettings,
+  ...commandSettings,
   ...accessSettings(platformNames)
 ]
 

@@ -87,6 +87,8 @@ export interface CommandDef {
   readonly platforms?: ReadonlyArray<string>
   /** Shown in help and menus only where this holds; typed elsewhere, it says what is missing. */
   readonly isOffered?: (offer: Offer) => boolean
+  /** Its ground is missing in this program; it only says what that is. */
+  readonly isMissing?: true
   /** Never in help or menus. */
   readonly isHidden?: true
   /** What is asked before it runs; `null` = nothing (`conversation F1`). */

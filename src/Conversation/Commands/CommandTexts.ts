@@ -156,6 +156,7 @@ export const configuration = {
   yoloOff: "✅ Approvals are asked for again.",
   busyIs: (mode: string): string => `A message during a task: ${mode}. Choices: interrupt, queue, steer.`,
   footerIs: (on: boolean): string => `Footer of final replies: ${on ? "on" : "off"}.`,
+  footerExample: "Example: gpt-5 · 12% · ~/work",
   home: (platform: string, name: string): string => `✅ ${name} is now the home channel of ${platform}.`,
   restartNeeded: " It takes effect at the next start."
 }

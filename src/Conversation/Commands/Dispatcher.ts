@@ -6,7 +6,6 @@ import { Clock, Context, Effect, FiberSet, Layer, Random } from "effect"
 import { Access } from "../../Access/Access.ts"
 import * as SlashAccess from "../../Access/SlashAccess.ts"
 import { Agent } from "../../Agent/Agent.ts"
-import * as Setting from "../../Config/Setting.ts"
 import { Settings } from "../../Config/Settings.ts"
 import type { Source } from "../../Message/Source.ts"
 import type { MessageEvent } from "../../Message/MessageEvent.ts"
@@ -34,19 +33,12 @@ import { entriesOf } from "./Help.ts"
 import type { Offer } from "./Offer.ts"
 import { type Meaning, meaningOf } from "./Meaning.ts"
 import { asTyped } from "./Prefix.ts"
-import { QuickCommandsSetting } from "./QuickCommands.ts"
+import { QuickCommandsSetting, ToolProgressCommand } from "./CommandSettings.ts"
 import { commands, find } from "./Registry.ts"
 import { Skills } from "./Skills.ts"
 
 /** Commands that act outside the store at once, in the whole process; a further one is refused. */
 const maxActing = 32
-
-export const ToolProgressCommand = Setting.make({
-  key: "display.tool_progress_command",
-  kind: Setting.boolean,
-  default: false,
-  description: "offer /verbose, which changes how much of the tools is shown"
-})
 
 export class Dispatcher extends Context.Service<
   Dispatcher,

@@ -18,6 +18,7 @@ const worthShowing = ({ aliases, name }: CommandDef): ReadonlyArray<string> =>
 
 export const isShown = (def: CommandDef, offer: Offer): boolean =>
   def.isHidden !== true &&
+  def.isMissing !== true &&
   def.inChats !== false &&
   (def.platforms === undefined || def.platforms.includes(offer.platform)) &&
   (def.isOffered === undefined || def.isOffered(offer))

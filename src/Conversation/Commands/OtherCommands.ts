@@ -88,7 +88,7 @@ const without = (
   owner: "gateway",
   policy: "now",
   class: commandClass,
-  isOffered: () => false,
+  isMissing: true,
   run: () => Effect.succeed({ text: Said.missing[name] ?? Said.dispatch.notHere(name) }),
   ...more
 })

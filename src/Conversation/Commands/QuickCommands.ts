@@ -3,35 +3,13 @@
  * command. No text of a user ever becomes part of a command line; it comes as the variable `SWITCHBOARD_ARGS`.
  */
 import { spawn } from "node:child_process"
-import { Duration, Effect, Schema } from "effect"
+import { Duration, Effect } from "effect"
 import { redact } from "../../Config/Redact.ts"
-import * as Setting from "../../Config/Setting.ts"
 import { commandLimits } from "./CommandTexts.ts"
 
 export type QuickCommand =
   | { readonly type: "exec"; readonly command: string }
   | { readonly type: "alias"; readonly target: string }
-
-const NonBlank = Schema.String.check(Schema.makeFilter((text: string) => text.trim() !== ""))
-const QuickCommandSchema = Schema.Union([
-  Schema.Struct({ type: Schema.Literal("exec"), command: NonBlank }),
-  Schema.Struct({ type: Schema.Literal("alias"), target: NonBlank })
-])
-
-/** What does not decode is an error of the configuration, before anything runs (`commands Q4`). */
-export const QuickCommandsSetting = Setting.make<Readonly<Record<string, QuickCommand>>>({
-  key: "quick_commands",
-  kind: Setting.structure(
-    Schema.Record(Schema.String, QuickCommandSchema).check(
-      Schema.makeFilter((commands: object) =>
-        Object.keys(commands).every((name) => /^[a-z0-9][a-z0-9_-]{0,31}$/.test(name))
-      )
-    ),
-    "a map NAME: {type: exec, command} or {type: alias, target}, names in lower case"
-  ),
-  default: {},
-  description: "commands of your own: a fixed shell line, or another name for a command with arguments"
-})
 
 /** What the environment of the line holds of ours: nothing but where things are. */
 const passedOn = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR"]
