@@ -8,7 +8,9 @@ import { Duration } from "effect"
 import * as Access from "../src/Access/Access.ts"
 import { gatewaySettings } from "../src/Config/GatewaySettings.ts"
 import type { Setting } from "../src/Config/Setting.ts"
+import { PrivacyPiiSalt, PrivacyRedactPii } from "../src/Conversation/ContextPrompt.ts"
 import { relaySettings } from "../src/Relay/RelaySettings.ts"
+import { sessionSettings } from "../src/Session/SessionSettings.ts"
 
 export const page = path.join(import.meta.dirname, "../docs/configure.md")
 
@@ -18,6 +20,7 @@ const valueOf = (value: unknown): string => {
   if (value === null || (Array.isArray(value) && value.length === 0)) return "none"
   if (Duration.isDuration(value)) return code(String(Duration.toSeconds(value)))
   if (typeof value === "object" && "_tag" in value) return code(String(value._tag))
+  if (typeof value === "object" && !Array.isArray(value) && Object.keys(value).length === 0) return "none"
   return typeof value === "string" ? (value === "" ? "empty" : code(value)) : code(String(value))
 }
 
@@ -38,6 +41,7 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
 const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   gateway: gatewaySettings,
   relay: relaySettings,
+  sessions: [...sessionSettings, PrivacyRedactPii, PrivacyPiiSalt],
   access: [Access.GatewayAllowedUsers, Access.GatewayAllowAllUsers, ...Object.values(Access.settingsOf("PLATFORM"))]
 }
 

@@ -11,6 +11,7 @@ import type { ConfigError } from "./Config/ConfigError.ts"
 import { Storage } from "./Config/GatewaySettings.ts"
 import { Settings } from "./Config/Settings.ts"
 import { AgentCall } from "./Conversation/AgentCall.ts"
+import { ContextPrompts } from "./Conversation/ContextPrompt.ts"
 import * as Conversation from "./Conversation/Conversation.ts"
 import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
@@ -26,13 +27,13 @@ import type { Registration } from "./Platforms/Adapter.ts"
 import { Registry } from "./Platforms/Registry.ts"
 import { Supervisor } from "./Platforms/Supervisor.ts"
 import * as IntakeLive from "./Session/IntakeLive.ts"
+import * as SessionsLive from "./Session/SessionsLive.ts"
 import { Lanes } from "./Session/Lanes.ts"
 import { Database, type StorageError } from "./Storage/Database.ts"
 import { Inbox } from "./Storage/Inbox.ts"
 import { Installation } from "./Storage/Installation.ts"
 import { Journal } from "./Storage/Journal.ts"
 import { Outbox, stored } from "./Storage/Outbox.ts"
-import { Transcript } from "./Storage/Transcript.ts"
 
 /**
  * `NoLink`: no running adapter serves that platform. `Empty`: the text is blank. `Storage`: the row was refused. In every
@@ -70,10 +71,11 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(Conversation.layer),
     Layer.provideMerge(TurnRunner.layer),
     Layer.provideMerge(AgentCall.layer),
-    Layer.provideMerge(Voice.layer),
+    Layer.provideMerge(Layer.mergeAll(Voice.layer, ContextPrompts.layer)),
     Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
     Layer.provideMerge(Retention.layer),
-    Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer))
+    Layer.provideMerge(SessionsLive.layer),
+    Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Installation.layer))
   )
 
 export const core = coreOf({ lanes: Lanes.layerLocal, journal: Journal.layer })

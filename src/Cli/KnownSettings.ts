@@ -9,11 +9,16 @@ import { gatewaySettings } from "../Config/GatewaySettings.ts"
 import type { Setting } from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
 import { platformNames } from "../Message/Platform.ts"
+import { PrivacyPiiSalt, PrivacyRedactPii } from "../Conversation/ContextPrompt.ts"
 import { relaySettings } from "../Relay/RelaySettings.ts"
+import { sessionSettings } from "../Session/SessionSettings.ts"
 
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...gatewaySettings,
   ...relaySettings,
+  ...sessionSettings,
+  PrivacyRedactPii,
+  PrivacyPiiSalt,
   Access.GatewayAllowedUsers,
   Access.GatewayAllowAllUsers,
   ...platformNames.flatMap((name) => Object.values(Access.settingsOf(name)))

@@ -8,7 +8,8 @@ import * as SessionId from "../Session/SessionId.ts"
 import type { BusyPolicy, SessionView } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
-import { closed, opened } from "../Storage/Transcript.ts"
+import { closed } from "../Storage/SessionStore.ts"
+import { fresh as freshRoute } from "../Session/Entry.ts"
 import type { Prompt } from "./Prompts.ts"
 import * as Texts from "./Texts.ts"
 
@@ -54,12 +55,13 @@ const status = ({ now, session }: Invocation): string => {
 
 /** Only the boundary is made; the first turn of the new conversation stores its session row with itself (`session C1`). */
 const fresh = ({ now, random, row, session }: Invocation): Outcome => {
-  const route = { sessionKey: session.sessionKey, sessionId: SessionId.make(now, random), createdAt: now }
+  const route = freshRoute(session.sessionKey, SessionId.make(now, random), row.event.source, now)
+  const old = session.route
   return {
     text: Texts.freshSession,
     writes: [
-      ...(session.route === null ? [] : [closed(session.route.sessionId, "session_reset", now)]),
-      ...opened(route, row.event.source)
+      ...(old === null ? [] : [...old.pending, closed(old.sessionId, "session_reset", now, old.updatedAt)]),
+      ...route.pending
     ],
     routed: route
   }

@@ -7,6 +7,7 @@ import { Access } from "../../src/Access/Access.ts"
 import type { Agent } from "../../src/Agent/Agent.ts"
 import * as Echo from "../../src/Agent/Echo.ts"
 import { Settings } from "../../src/Config/Settings.ts"
+import { ContextPrompts } from "../../src/Conversation/ContextPrompt.ts"
 import * as Conversation from "../../src/Conversation/Conversation.ts"
 import { Prompts } from "../../src/Conversation/Prompts.ts"
 import { AgentCall } from "../../src/Conversation/AgentCall.ts"
@@ -20,6 +21,9 @@ import * as Source from "../../src/Message/Source.ts"
 import { Intake, type IntakeOutcome } from "../../src/Session/Intake.ts"
 import * as IntakeLive from "../../src/Session/IntakeLive.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
+import { Sessions } from "../../src/Session/Sessions.ts"
+import * as SessionsLive from "../../src/Session/SessionsLive.ts"
+import { SessionStore } from "../../src/Storage/SessionStore.ts"
 import { Database } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
 import { Installation } from "../../src/Storage/Installation.ts"
@@ -30,7 +34,9 @@ import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyD
 import { quiet, until } from "../support/Passing.ts"
 import { keyed, ScriptedOutlet } from "../support/ScriptedOutlet.ts"
 
-type Services = Context.Context<Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts>
+type Services = Context.Context<
+  Intake | Lanes | SendQueues | Journal | Inbox | Transcript | SessionStore | Sessions | Prompts
+>
 
 export interface Said {
   readonly user?: string
@@ -46,7 +52,9 @@ export class Chat {
   readonly platform: ScriptedOutlet
   private count = 0
   private life: { readonly scope: Scope.Closeable; readonly services: Services } | null = null
-  private readonly process: Layer.Layer<Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts>
+  private readonly process: Layer.Layer<
+    Intake | Lanes | SendQueues | Journal | Inbox | Transcript | SessionStore | Sessions | Prompts
+  >
   readonly database: Database["Service"]
   /** The link is not served: as in the first moment of a process. */
   serves = true
@@ -60,11 +68,10 @@ export class Chat {
       Layer.provideMerge(Conversation.layer),
       Layer.provideMerge(TurnRunner.layer),
       Layer.provideMerge(AgentCall.layer),
-      Layer.provideMerge(Voice.layer),
+      Layer.provideMerge(Layer.mergeAll(Voice.layer, ContextPrompts.layer)),
       Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
-      Layer.provideMerge(
-        Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer)
-      ),
+      Layer.provideMerge(SessionsLive.layer),
+      Layer.provideMerge(Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Installation.layer)),
       Layer.provide(Layer.succeedContext(database)),
       Layer.provide(options.agent ?? Echo.layer),
       Layer.provide(
@@ -74,7 +81,9 @@ export class Chat {
     )
   }
 
-  get<I extends Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts, S>(tag: Context.Key<I, S>): S {
+  get<I extends Intake | Lanes | SendQueues | Journal | Inbox | Transcript | SessionStore | Sessions | Prompts, S>(
+    tag: Context.Key<I, S>
+  ): S {
     return Context.get(this.life!.services as Context.Context<I>, tag)
   }
 
