@@ -9,7 +9,9 @@ import { accessSettings } from "../src/Access/KnownSettings.ts"
 import { gatewaySettings } from "../src/Config/GatewaySettings.ts"
 import type { Setting } from "../src/Config/Setting.ts"
 import { commandSettings } from "../src/Conversation/Commands/CommandSettings.ts"
+import { PrivacyPiiSalt, PrivacyRedactPii } from "../src/Conversation/ContextPrompt.ts"
 import { relaySettings } from "../src/Relay/RelaySettings.ts"
+import { sessionSettings } from "../src/Session/SessionSettings.ts"
 
 export const page = path.join(import.meta.dirname, "../docs/configure.md")
 
@@ -19,6 +21,7 @@ const valueOf = (value: unknown): string => {
   if (value === null || (Array.isArray(value) && value.length === 0)) return "none"
   if (Duration.isDuration(value)) return code(String(Duration.toSeconds(value)))
   if (typeof value === "object" && "_tag" in value) return code(String(value._tag))
+  if (typeof value === "object" && !Array.isArray(value) && Object.keys(value).length === 0) return "none"
   return typeof value === "string" ? (value === "" ? "empty" : code(value)) : code(String(value))
 }
 
@@ -40,6 +43,7 @@ const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   gateway: gatewaySettings,
   relay: relaySettings,
   commands: commandSettings,
+  sessions: [...sessionSettings, PrivacyRedactPii, PrivacyPiiSalt],
   access: accessSettings(["PLATFORM"])
 }
 

@@ -13,6 +13,7 @@ import type { ConfigError } from "./Config/ConfigError.ts"
 import { Storage } from "./Config/GatewaySettings.ts"
 import { Settings } from "./Config/Settings.ts"
 import { AgentCall } from "./Conversation/AgentCall.ts"
+import { ContextPrompts } from "./Conversation/ContextPrompt.ts"
 import * as Conversation from "./Conversation/Conversation.ts"
 import { Dispatcher } from "./Conversation/Commands/Dispatcher.ts"
 import { GatewayControls } from "./Conversation/Commands/GatewayControls.ts"
@@ -32,6 +33,7 @@ import type { Registration } from "./Platforms/Adapter.ts"
 import { Registry } from "./Platforms/Registry.ts"
 import { Supervisor } from "./Platforms/Supervisor.ts"
 import * as IntakeLive from "./Session/IntakeLive.ts"
+import * as SessionsLive from "./Session/SessionsLive.ts"
 import { Lanes } from "./Session/Lanes.ts"
 import * as Revocation from "./Session/Revocation.ts"
 import { Database, type StorageError } from "./Storage/Database.ts"
@@ -39,7 +41,6 @@ import { Inbox } from "./Storage/Inbox.ts"
 import { Installation } from "./Storage/Installation.ts"
 import { Journal } from "./Storage/Journal.ts"
 import { Outbox, stored } from "./Storage/Outbox.ts"
-import { Transcript } from "./Storage/Transcript.ts"
 
 /**
  * `NoLink`: no running adapter serves that platform. `Empty`: the text is blank. `Storage`: the row was refused. In every
@@ -78,12 +79,13 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(Dispatcher.layer),
     Layer.provideMerge(TurnRunner.layer),
     Layer.provideMerge(AgentCall.layer),
-    Layer.provideMerge(Voice.layer),
+    Layer.provideMerge(Layer.mergeAll(Voice.layer, ContextPrompts.layer)),
     Layer.provideMerge(
       Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
     ),
     Layer.provideMerge(Layer.mergeAll(Retention.layer, Pairing.layer)),
-    Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer))
+    Layer.provideMerge(SessionsLive.layer),
+    Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Installation.layer))
   )
 
 export const core = coreOf({ lanes: Lanes.layerLocal, journal: Journal.layer })

@@ -10,12 +10,17 @@ import type { Setting } from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
 import { commandSettings } from "../Conversation/Commands/CommandSettings.ts"
 import { platformNames } from "../Message/Platform.ts"
+import { PrivacyPiiSalt, PrivacyRedactPii } from "../Conversation/ContextPrompt.ts"
 import { relaySettings } from "../Relay/RelaySettings.ts"
+import { sessionSettings } from "../Session/SessionSettings.ts"
 
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...gatewaySettings,
   ...relaySettings,
   ...commandSettings,
+  ...sessionSettings,
+  PrivacyRedactPii,
+  PrivacyPiiSalt,
   ...accessSettings(platformNames)
 ]
 

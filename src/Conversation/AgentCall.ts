@@ -3,7 +3,7 @@
  * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
  */
 import { Clock, Context, Duration, Effect, type Fiber, Layer, Schedule, type Scope, Stream } from "effect"
-import { Agent, type AgentError, type AgentEvent, type AgentRun, noChoices } from "../Agent/Agent.ts"
+import { Agent, type AgentError, type AgentEvent, type AgentRun } from "../Agent/Agent.ts"
 import {
   AgentClarifyTimeout,
   AgentGatewayTimeout,
@@ -19,10 +19,13 @@ import type { Outlet } from "../Delivery/Outlet.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import type { Turn } from "../Session/Turns.ts"
 import { Journal } from "../Storage/Journal.ts"
+import { replay } from "../Session/Replay.ts"
 import { Transcript } from "../Storage/Transcript.ts"
 import * as Preview from "./Preview.ts"
 import { Prompts } from "./Prompts.ts"
+import { ContextPrompts } from "./ContextPrompt.ts"
 import * as Texts from "./Texts.ts"
+import * as TurnNotes from "./TurnNotes.ts"
 import { Typing } from "./Typing.ts"
 import * as Voice from "./Voice.ts"
 
@@ -70,6 +73,7 @@ export class AgentCall extends Context.Service<
       const journal = yield* Journal
       const queues = yield* SendQueues
       const transcript = yield* Transcript
+      const contextPrompts = yield* ContextPrompts
       const typing = yield* Typing
       const prompts = yield* Prompts
       const voice = yield* Voice.Voice
@@ -156,18 +160,18 @@ export class AgentCall extends Context.Service<
         const { event } = turn.row
         const indicator =
           run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, run.target) : null
-        const sessionId = turn.route?.sessionId ?? ""
+        const { choices, sessionId } = turn.route
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: event.text,
+          text: [...TurnNotes.notesOf(turn), event.text].join("\n\n"),
           media: event.media,
-          context: "",
-          choices: noChoices,
-          history: Effect.suspend(() =>
-            sessionId === "" ? Effect.succeed([]) : transcript.history(sessionId, historyBound)
+          context: contextPrompts.of(event.source),
+          choices,
+          history: Effect.map(transcript.rows(sessionId, historyBound), (rows) =>
+            replay(rows, { now: turn.row.takenAt, isShared: contextPrompts.isShared(event.source) })
           )
         })
         yield* Effect.acquireRelease(

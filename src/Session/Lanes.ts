@@ -6,8 +6,8 @@ import { Context, Duration, Effect, Layer, Metric, Schedule } from "effect"
 import { Settings } from "../Config/Settings.ts"
 import { DisplayBusyInputMode } from "../Config/GatewaySettings.ts"
 import { Inbox, type InboxRow } from "../Storage/Inbox.ts"
-import { Transcript } from "../Storage/Transcript.ts"
 import * as Lane from "./Lane.ts"
+import { Routing } from "./Routing.ts"
 import { Turns, type StopReason } from "./Turns.ts"
 
 /** `DESIGN` Actors: shards of session actors. */
@@ -60,13 +60,13 @@ export class Lanes extends Context.Service<
     Lanes,
     Effect.gen(function* () {
       const inbox = yield* Inbox
-      const transcript = yield* Transcript
+      const routing = yield* Routing
       const turns = yield* Turns
       const settings = yield* Settings
       const mode = yield* settings.get(DisplayBusyInputMode)
       const lanes: ReadonlyArray<Lane.Lane> = yield* Effect.forEach(
         Array.from({ length: laneCount }, (_, index) => index),
-        () => Lane.make({ inbox, transcript, turns, mode, ring: (row) => laneFor(row.sessionKey).ring(row, null) })
+        () => Lane.make({ inbox, routing, turns, mode, ring: (row) => laneFor(row.sessionKey).ring(row, null) })
       )
       const laneFor = (sessionKey: string): Lane.Lane => lanes[laneOf(sessionKey)]!
 

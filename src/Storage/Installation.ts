@@ -5,13 +5,21 @@
 import { Context, Effect, Layer } from "effect"
 import { Database } from "./Database.ts"
 
-export class Installation extends Context.Service<Installation, { readonly id: string }>()("Storage/Installation") {
+export class Installation extends Context.Service<
+  Installation,
+  {
+    readonly id: string
+    /** Hides ids of people from agents (`session I4`); shown nowhere. */
+    readonly pseudonymKey: string
+  }
+>()("Storage/Installation") {
   static readonly layer = Layer.effect(
     Installation,
     Effect.gen(function* () {
       const database = yield* Database
-      const [row] = yield* database.execute("SELECT value FROM meta WHERE key = 'installation'", [])
-      return { id: String(row?.value) }
+      const value = (key: string) =>
+        Effect.map(database.execute(`SELECT value FROM meta WHERE key = '${key}'`, []), ([row]) => String(row?.value))
+      return { id: yield* value("installation"), pseudonymKey: yield* value("pseudonym_key") }
     })
   )
 }

@@ -7,6 +7,7 @@ import { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql"
 import { gateway } from "./migrations/0001_gateway.ts"
 import { webChat } from "./migrations/0002_web_chat.ts"
+import { conversations } from "./migrations/0003_conversations.ts"
 import { access } from "./migrations/0004_access.ts"
 import { prompts } from "./migrations/0005_prompts.ts"
 import { dialects } from "./migrations/Migration.ts"
@@ -20,7 +21,7 @@ export class MigrationError extends Schema.TaggedError<MigrationError>()("Migrat
 }) {}
 
 /** In order of their numbers. One that a database lacks is applied, also when it has a later one. */
-export const all: ReadonlyArray<Migration> = [gateway, webChat, access, prompts]
+export const all: ReadonlyArray<Migration> = [gateway, webChat, conversations, access, prompts]
 
 const applied = Effect.flatMap(SqlClient.SqlClient, (sql) =>
   Effect.map(

@@ -67,6 +67,8 @@ describe("the documentation", () => {
       "SWITCHBOARD_HOME",
       "SWITCHBOARD_ACP_COMMAND",
       "OPENAI_BASE_URL",
+      // For quick commands, set by the gateway.
+      "SWITCHBOARD_ARGS",
       // For contributors: another build, another database server.
       "SWITCHBOARD_MAIN",
       "SWITCHBOARD_TEST_POSTGRES_URL"

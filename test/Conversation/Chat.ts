@@ -9,6 +9,7 @@ import { Strangers } from "../../src/Access/Strangers.ts"
 import type { Agent } from "../../src/Agent/Agent.ts"
 import * as Echo from "../../src/Agent/Echo.ts"
 import { Settings } from "../../src/Config/Settings.ts"
+import { ContextPrompts } from "../../src/Conversation/ContextPrompt.ts"
 import * as Conversation from "../../src/Conversation/Conversation.ts"
 import { Dispatcher } from "../../src/Conversation/Commands/Dispatcher.ts"
 import { GatewayControls } from "../../src/Conversation/Commands/GatewayControls.ts"
@@ -26,6 +27,9 @@ import { Intake, type IntakeOutcome } from "../../src/Session/Intake.ts"
 import * as IntakeLive from "../../src/Session/IntakeLive.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
 import * as Revocation from "../../src/Session/Revocation.ts"
+import { Sessions } from "../../src/Session/Sessions.ts"
+import * as SessionsLive from "../../src/Session/SessionsLive.ts"
+import { SessionStore } from "../../src/Storage/SessionStore.ts"
 import { Database } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
 import { Installation } from "../../src/Storage/Installation.ts"
@@ -36,7 +40,9 @@ import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyD
 import { quiet, until } from "../support/Passing.ts"
 import { keyed, ScriptedOutlet } from "../support/ScriptedOutlet.ts"
 
-type Services = Context.Context<Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts | GatewayControls>
+type Services = Context.Context<
+  Intake | Lanes | SendQueues | Journal | Inbox | Transcript | SessionStore | Sessions | Prompts | GatewayControls
+>
 
 export interface Said {
   readonly user?: string
@@ -55,7 +61,7 @@ export class Chat {
   private count = 0
   private life: { readonly scope: Scope.Closeable; readonly services: Services } | null = null
   private readonly process: Layer.Layer<
-    Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts | GatewayControls
+    Intake | Lanes | SendQueues | Journal | Inbox | Transcript | SessionStore | Sessions | Prompts | GatewayControls
   >
   readonly database: Database["Service"]
   /** The link is not served: as in the first moment of a process. */
@@ -71,14 +77,13 @@ export class Chat {
       Layer.provideMerge(Dispatcher.layer),
       Layer.provideMerge(TurnRunner.layer),
       Layer.provideMerge(AgentCall.layer),
-      Layer.provideMerge(Voice.layer),
+      Layer.provideMerge(Layer.mergeAll(Voice.layer, ContextPrompts.layer)),
       Layer.provideMerge(
         Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
       ),
       Layer.provideMerge(Pairing.layer),
-      Layer.provideMerge(
-        Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer)
-      ),
+      Layer.provideMerge(SessionsLive.layer),
+      Layer.provideMerge(Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Installation.layer)),
       Layer.provide(Layer.succeedContext(database)),
       Layer.provide(options.agent ?? Echo.layer),
       Layer.provide(
@@ -88,9 +93,20 @@ export class Chat {
     )
   }
 
-  get<I extends Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts | GatewayControls, S>(
-    tag: Context.Key<I, S>
-  ): S {
+  get<
+    I extends
+      | Intake
+      | Lanes
+      | SendQueues
+      | Journal
+      | Inbox
+      | Transcript
+      | SessionStore
+      | Sessions
+      | Prompts
+      | GatewayControls,
+    S
+  >(tag: Context.Key<I, S>): S {
     return Context.get(this.life!.services as Context.Context<I>, tag)
   }
 

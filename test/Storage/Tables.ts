@@ -7,10 +7,12 @@ import { Database, type StorageError } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
 import { Outbox } from "../../src/Storage/Outbox.ts"
+import { SearchIndex } from "../../src/Storage/SearchIndex.ts"
+import { SessionStore } from "../../src/Storage/SessionStore.ts"
 import { Transcript } from "../../src/Storage/Transcript.ts"
 import * as Postgres from "../support/Postgres.ts"
 
-export type Storage = Database | Journal | Inbox | Outbox | Transcript
+export type Storage = Database | Journal | Inbox | Outbox | Transcript | SessionStore | SearchIndex
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "switchboard-tables-"))),
@@ -18,7 +20,14 @@ const folder = Effect.acquireRelease(
 )
 
 const over = <E>(database: Layer.Layer<Database, E>): Layer.Layer<Storage, E> =>
-  Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer).pipe(Layer.provideMerge(database))
+  Layer.mergeAll(
+    Journal.layer,
+    Inbox.layer,
+    Outbox.layer,
+    Transcript.layer,
+    SessionStore.layer,
+    SearchIndex.layer
+  ).pipe(Layer.provideMerge(database))
 
 export const storages: ReadonlyArray<
   readonly [string, Layer.Layer<Storage, StorageError | Postgres.PostgresUnavailable>]

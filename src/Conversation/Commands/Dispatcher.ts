@@ -239,6 +239,7 @@ export class Dispatcher extends Context.Service<
           prompts.take(session.sessionKey, prompt)
           yield* prompt.resolve(outcome.answer)
         }
+        if (outcome.after !== undefined) yield* outcome.after
         if (outcome.later !== undefined) yield* act(row, outcome.later)
         const id = turn === null ? undefined : receipt[owed.length]?.id
         return turn === null || id === undefined
