@@ -116,7 +116,7 @@ export const run: (
     for (const migration of migrations) {
       if (!done.has(migration.id) && (yield* apply(migration))) applied.push(migration.id)
     }
-    return ran
+    return applied
   }
 )
 

@@ -173,8 +173,8 @@ describe("commands about conversations", () => {
       yield* chat.say("/fork Another way")
       assert.strictEqual(chat.texts()[0], session.noSession)
       assert.match(chat.texts()[2]!, /^⑂ "Another way" goes on from here with 2 messages: \d{8}_\w+ → \d{8}_\w+$/)
-      const [{ n }] = (yield* chat.query("SELECT COUNT(*) AS n FROM messages")) as [{ readonly n: number }]
-      assert.strictEqual(Number(n), 4)
+      const [count] = yield* chat.query("SELECT COUNT(*) AS n FROM messages")
+      assert.strictEqual(Number(count!["n"]), 4)
     })
   )
 
