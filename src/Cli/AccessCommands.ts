@@ -68,7 +68,11 @@ const explain = Command.make(
         ...(notes.length > 0 ? ["", ...notes.map((note) => `note: ${note}`)] : [])
       ])
     }).pipe(Effect.provide(access), Effect.provide(Storage.command))
-).pipe(Command.withDescription("Say which rule decides about a sender, and why; a role or the relay's word is not known here"))
+).pipe(
+  Command.withDescription(
+    "Say which rule decides about a sender, and why; a role or the relay's word is not known here"
+  )
+)
 
 const list = Command.make("list", { json }, ({ json }) =>
   Effect.gen(function* () {

@@ -37,14 +37,18 @@ const known = (name: string) =>
 export const platformArgument = Argument.String("platform").pipe(Argument.withDescription("Name of the platform"))
 
 /** The store, over the database that the settings name, with the aliases it knows. */
-export const withStore = <A, E, R>(body: (store: PairingStore.Store, aliasesOf: Pairing["Service"]["aliasesOf"]) => Effect.Effect<A, E, R>) =>
+export const withStore = <A, E, R>(
+  body: (store: PairingStore.Store, aliasesOf: Pairing["Service"]["aliasesOf"]) => Effect.Effect<A, E, R>
+) =>
   Effect.gen(function* () {
     const { aliasesOf } = yield* Pairing
     return yield* body(PairingStore.make(yield* Database, aliasesOf), aliasesOf)
   }).pipe(Effect.provide(Pairing.layer))
 
 const named = ({ userId, userName }: PairingStore.Principal): string =>
-  userName === null || userName.trim() === "" ? Output.oneLine(userId) : `${Output.oneLine(userName)} (${Output.oneLine(userId)})`
+  userName === null || userName.trim() === ""
+    ? Output.oneLine(userId)
+    : `${Output.oneLine(userName)} (${Output.oneLine(userId)})`
 
 /** The operator reads one list: what is in force beside the pairings follows them (`access P7`). */
 const followList = Effect.fnUntraced(function* (
@@ -109,7 +113,12 @@ const list = Command.make("list", { json }, ({ json }) =>
           ...(pending.length > 0 ? [""] : []),
           ...Output.table([
             ["approved", "user", "name", "since"],
-            ...approved.map((row) => [row.platform, Output.oneLine(row.userId), name(row.userName), time(row.approvedAt)])
+            ...approved.map((row) => [
+              row.platform,
+              Output.oneLine(row.userId),
+              name(row.userName),
+              time(row.approvedAt)
+            ])
           ])
         ])
       }
@@ -194,15 +203,12 @@ const revoke = Command.make(
     }).pipe(Effect.provide(Storage.command))
 ).pipe(Command.withDescription("Take a pairing back; a running turn of the user is stopped"))
 
-const clear = Command.make(
-  "clear",
-  { platform: platformArgument.pipe(Argument.optional) },
-  ({ platform: name }) =>
-    Effect.gen(function* () {
-      const platform = Option.isSome(name) ? yield* known(name.value) : null
-      const removed = yield* withStore((store) => store.clear(profile, platform))
-      yield* Output.line(`${removed} pending ${removed === 1 ? "request" : "requests"} removed`)
-    }).pipe(Effect.provide(Storage.command))
+const clear = Command.make("clear", { platform: platformArgument.pipe(Argument.optional) }, ({ platform: name }) =>
+  Effect.gen(function* () {
+    const platform = Option.isSome(name) ? yield* known(name.value) : null
+    const removed = yield* withStore((store) => store.clear(profile, platform))
+    yield* Output.line(`${removed} pending ${removed === 1 ? "request" : "requests"} removed`)
+  }).pipe(Effect.provide(Storage.command))
 ).pipe(Command.withDescription("Remove the requests that wait, of all platforms or one"))
 
 export const pairingCommand = Command.make("pairing").pipe(

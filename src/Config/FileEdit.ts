@@ -2,7 +2,17 @@
  * Changes the operator's own files without spoiling them: comments, order and unknown keys stay, and the file is replaced
  * as a whole or not at all. The edits are pure; only `replace` touches the disk.
  */
-import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs"
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync
+} from "node:fs"
 import { Effect, Schema } from "effect"
 import { isMap, isScalar, parseDocument } from "yaml"
 import { parse } from "./EnvFile.ts"
@@ -54,10 +64,7 @@ const replace = (path: string, content: string): void => {
 }
 
 /** Replaces the file by what `change` makes of it, an absent one counting as empty; `null` leaves it alone. */
-export const edit = (
-  path: string,
-  change: (content: string) => string | null
-): Effect.Effect<boolean, FileEditError> =>
+export const edit = (path: string, change: (content: string) => string | null): Effect.Effect<boolean, FileEditError> =>
   Effect.gen(function* () {
     const changed = yield* Effect.try({
       try: () => change(read(path)),
@@ -77,14 +84,19 @@ export const edit = (
 export const withKey = (content: string, path: ReadonlyArray<string>, value: unknown): string => {
   const document = parseDocument(content, { keepSourceTokens: true, intAsBigInt: true })
   if (document.errors.length > 0) throw new Error(document.errors[0]!.message)
-  if (document.contents !== null && !isMap(document.contents) && !(isScalar(document.contents) && document.contents.value === null)) {
+  if (
+    document.contents !== null &&
+    !isMap(document.contents) &&
+    !(isScalar(document.contents) && document.contents.value === null)
+  ) {
     throw new Error("the file is no map of keys")
   }
   for (let length = 1; length < path.length; length++) {
     const above = document.getIn(path.slice(0, length), true)
     // `name:` without anything below it is a map that nobody has begun yet.
     if (isScalar(above) && above.value === null) document.setIn(path.slice(0, length), document.createNode({}))
-    else if (above !== undefined && !isMap(above)) throw new Error(`${path.slice(0, length).join(".")} is no map of keys`)
+    else if (above !== undefined && !isMap(above))
+      throw new Error(`${path.slice(0, length).join(".")} is no map of keys`)
   }
   document.setIn(path, document.createNode(value))
   return document.toString({ lineWidth: 0 })

@@ -69,7 +69,14 @@ describe("pairing", () => {
       const store = yield* fresh
       const code = codeOf(yield* ask(store, "7"))
       const database = yield* Database
-      for (const table of ["pairing_pending", "pairing_approved", "pairing_limits", "access_revision", "inbox", "outbox"]) {
+      for (const table of [
+        "pairing_pending",
+        "pairing_approved",
+        "pairing_limits",
+        "access_revision",
+        "inbox",
+        "outbox"
+      ]) {
         const rows = yield* database.execute(`SELECT * FROM ${table}`, [])
         assert.notInclude(JSON.stringify(rows), code)
       }
@@ -124,22 +131,25 @@ describe("pairing", () => {
     }).pipe(Effect.provide(memory))
   )
 
-  it.effect("five wrong codes in a row lock approvals and new codes for an hour; a right one in between starts over", () =>
-    Effect.gen(function* () {
-      const store = yield* fresh
-      const good = codeOf(yield* ask(store, "1"))
-      const later = codeOf(yield* ask(store, "2"))
-      for (let i = 0; i < 4; i++) assert.deepStrictEqual(yield* store.approve(telegram, wrong), { _tag: "NotFound", locksNow: false })
-      assert.strictEqual((yield* store.approve(telegram, good))._tag, "Approved")
-      for (let i = 0; i < 4; i++) yield* store.approve(telegram, wrong)
-      assert.deepStrictEqual(yield* store.approve(telegram, wrong), { _tag: "NotFound", locksNow: true })
-      assert.strictEqual((yield* store.approve(telegram, later))._tag, "Locked")
-      assert.strictEqual((yield* ask(store, "3"))._tag, "Full")
-      assert.strictEqual((yield* store.approve({ ...telegram, platform: "slack" }, wrong))._tag, "NotFound")
-      yield* TestClock.adjust("3601 seconds")
-      codeOf(yield* ask(store, "4"))
-      assert.deepStrictEqual(yield* store.approve(telegram, wrong), { _tag: "NotFound", locksNow: false })
-    }).pipe(Effect.provide(memory))
+  it.effect(
+    "five wrong codes in a row lock approvals and new codes for an hour; a right one in between starts over",
+    () =>
+      Effect.gen(function* () {
+        const store = yield* fresh
+        const good = codeOf(yield* ask(store, "1"))
+        const later = codeOf(yield* ask(store, "2"))
+        for (let i = 0; i < 4; i++)
+          assert.deepStrictEqual(yield* store.approve(telegram, wrong), { _tag: "NotFound", locksNow: false })
+        assert.strictEqual((yield* store.approve(telegram, good))._tag, "Approved")
+        for (let i = 0; i < 4; i++) yield* store.approve(telegram, wrong)
+        assert.deepStrictEqual(yield* store.approve(telegram, wrong), { _tag: "NotFound", locksNow: true })
+        assert.strictEqual((yield* store.approve(telegram, later))._tag, "Locked")
+        assert.strictEqual((yield* ask(store, "3"))._tag, "Full")
+        assert.strictEqual((yield* store.approve({ ...telegram, platform: "slack" }, wrong))._tag, "NotFound")
+        yield* TestClock.adjust("3601 seconds")
+        codeOf(yield* ask(store, "4"))
+        assert.deepStrictEqual(yield* store.approve(telegram, wrong), { _tag: "NotFound", locksNow: false })
+      }).pipe(Effect.provide(memory))
   )
 
   it.effect("a request id approves too, is not counted, and a lockout does not stop it", () =>
@@ -203,8 +213,16 @@ layer(server, { excludeTestServices: true, timeout: "90 seconds" })("pairing on 
     Effect.gen(function* () {
       const store = yield* fresh
       const before = yield* store.revision
-      const requests = yield* Effect.forEach(["1", "2", "3", "4", "5"], (id) => ask(store, id), { concurrency: "unbounded" })
-      assert.deepStrictEqual(requests.map(({ _tag }) => _tag).toSorted(), ["Full", "Full", "Issued", "Issued", "Issued"])
+      const requests = yield* Effect.forEach(["1", "2", "3", "4", "5"], (id) => ask(store, id), {
+        concurrency: "unbounded"
+      })
+      assert.deepStrictEqual(requests.map(({ _tag }) => _tag).toSorted(), [
+        "Full",
+        "Full",
+        "Issued",
+        "Issued",
+        "Issued"
+      ])
       assert.strictEqual(yield* store.revision, before + 5)
       const code = codeOf(requests.find(({ _tag }) => _tag === "Issued")!)
       const approvals = yield* Effect.forEach([code, code], (typed) => store.approve(telegram, typed), {
@@ -214,7 +232,13 @@ layer(server, { excludeTestServices: true, timeout: "90 seconds" })("pairing on 
       const [user] = yield* store.approved
       assert.isTrue(yield* store.revoke(telegram, user!.userId))
       assert.strictEqual(yield* store.clear("", null), 2)
-      assert.strictEqual(yield* store.learn("whatsapp", [["1", "2"], ["1", "2"]]), 1)
+      assert.strictEqual(
+        yield* store.learn("whatsapp", [
+          ["1", "2"],
+          ["1", "2"]
+        ]),
+        1
+      )
       assert.deepStrictEqual(yield* store.aliases("whatsapp"), [["1", "2"]])
     })
   )

@@ -34,7 +34,9 @@ describe("slash command access", () => {
       const cases = vectors<In, Out>("slash_access")
       assert.isAtLeast(cases.length, 200)
       for (const { in: given, name, out } of cases) {
-        const read = yield* Effect.flatMap(Settings, (settings) => readLists(settings, settingsOf(given.platform))).pipe(
+        const read = yield* Effect.flatMap(Settings, (settings) =>
+          readLists(settings, settingsOf(given.platform))
+        ).pipe(
           Effect.provide(
             Settings.layerFrom(
               Object.fromEntries(
@@ -63,7 +65,13 @@ describe("slash command access", () => {
     assert.isTrue(canRun(open, "new"))
     assert.isTrue(canRun(policyOf(lists(), who("1")), "restart", true))
     assert.isTrue(canRun(policyOf(lists({ groupAdminFrom: ["1"] }), who("1", "group")), "restart", true))
-    assert.isFalse(canRun(policyOf(lists({ groupAdminFrom: ["2"], groupUserCommands: ["restart"] }), who("1", "group")), "restart", true))
+    assert.isFalse(
+      canRun(
+        policyOf(lists({ groupAdminFrom: ["2"], groupUserCommands: ["restart"] }), who("1", "group")),
+        "restart",
+        true
+      )
+    )
     assert.isTrue(canRun(policyOf(lists(), { ...who("1", "group"), openHost: true }), "restart", true))
   })
 

@@ -61,7 +61,11 @@ describe("a stranger", () => {
 
   it.effect("is shown a code beside a list where the platform says so", () =>
     Effect.gen(function* () {
-      const settings = { ...closed, TEST_ALLOWED_USERS: "owner", "platforms.test": { unauthorized_dm_behavior: "pair" } }
+      const settings = {
+        ...closed,
+        TEST_ALLOWED_USERS: "owner",
+        "platforms.test": { unauthorized_dm_behavior: "pair" }
+      }
       const chat = yield* make({ settings })
       yield* chat.say("hello")
       assert.lengthOf(chat.texts(), 1)
