@@ -9,6 +9,7 @@ import {
   RedactPii,
   UnauthorizedDmBehavior
 } from "./AccessSettings.ts"
+import { groupSettingsOf } from "./GroupRules.ts"
 
 export const accessSettings = (platforms: ReadonlyArray<string>): ReadonlyArray<Setting<unknown>> => [
   GatewayAllowedUsers,
@@ -17,5 +18,5 @@ export const accessSettings = (platforms: ReadonlyArray<string>): ReadonlyArray<
   OpenHostCommands,
   BotLoopGuard,
   RedactPii,
-  ...platforms.flatMap(listedSettingsOf)
+  ...platforms.flatMap((name) => [...listedSettingsOf(name), ...Object.values(groupSettingsOf(name))])
 ]
