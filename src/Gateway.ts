@@ -13,6 +13,7 @@ import { Settings } from "./Config/Settings.ts"
 import { AgentCall } from "./Conversation/AgentCall.ts"
 import { ContextPrompts } from "./Conversation/ContextPrompt.ts"
 import * as Conversation from "./Conversation/Conversation.ts"
+import * as Expiry from "./Conversation/Expiry.ts"
 import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
@@ -73,7 +74,7 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(AgentCall.layer),
     Layer.provideMerge(Layer.mergeAll(Voice.layer, ContextPrompts.layer)),
     Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
-    Layer.provideMerge(Retention.layer),
+    Layer.provideMerge(Layer.mergeAll(Retention.layer, Expiry.layer)),
     Layer.provideMerge(SessionsLive.layer),
     Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Installation.layer))
   )

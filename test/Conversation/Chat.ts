@@ -9,6 +9,7 @@ import * as Echo from "../../src/Agent/Echo.ts"
 import { Settings } from "../../src/Config/Settings.ts"
 import { ContextPrompts } from "../../src/Conversation/ContextPrompt.ts"
 import * as Conversation from "../../src/Conversation/Conversation.ts"
+import * as Expiry from "../../src/Conversation/Expiry.ts"
 import { Prompts } from "../../src/Conversation/Prompts.ts"
 import { AgentCall } from "../../src/Conversation/AgentCall.ts"
 import { TurnRunner } from "../../src/Conversation/TurnRunner.ts"
@@ -70,6 +71,7 @@ export class Chat {
       Layer.provideMerge(AgentCall.layer),
       Layer.provideMerge(Layer.mergeAll(Voice.layer, ContextPrompts.layer)),
       Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
+      Layer.provideMerge(Expiry.layer),
       Layer.provideMerge(SessionsLive.layer),
       Layer.provideMerge(Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Installation.layer)),
       Layer.provide(Layer.succeedContext(database)),
