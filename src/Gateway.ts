@@ -18,6 +18,7 @@ import * as Conversation from "./Conversation/Conversation.ts"
 import { Dispatcher } from "./Conversation/Commands/Dispatcher.ts"
 import { GatewayControls } from "./Conversation/Commands/GatewayControls.ts"
 import { Skills } from "./Conversation/Commands/Skills.ts"
+import * as Expiry from "./Conversation/Expiry.ts"
 import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
@@ -83,7 +84,7 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(
       Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
     ),
-    Layer.provideMerge(Layer.mergeAll(Retention.layer, Pairing.layer)),
+    Layer.provideMerge(Layer.mergeAll(Retention.layer, Expiry.layer, Pairing.layer)),
     Layer.provideMerge(SessionsLive.layer),
     Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Installation.layer))
   )

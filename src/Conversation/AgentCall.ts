@@ -46,6 +46,8 @@ export interface Run extends Voice.Occasion {
   /** Interim texts so far: each has keys of its own, the same in a second run of the turn. */
   interim: number
   prompts: number
+  /** Size of the last prompt, as far as the agent told. */
+  promptTokens: number | null
   /** Epoch milliseconds of the agent's last sign of life. */
   lastActive: number
   /** The agent gave none for too long, and its fiber was interrupted for that. */
@@ -215,7 +217,9 @@ export class AgentCall extends Context.Service<
             case "ToolFinished":
             case "Reasoning":
             case "Plan":
+              return Effect.void
             case "Usage":
+              run.promptTokens = event.usage.contextTokens ?? run.promptTokens
               return Effect.void
             case "Attachment":
               return Effect.sync(() => {

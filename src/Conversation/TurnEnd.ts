@@ -20,8 +20,6 @@ export interface TurnEnd {
   readonly note?: string
   /** Nothing may go on here: the next message starts a new conversation (`session U5`). */
   readonly suspends?: boolean
-  /** Size of the last prompt, when the provider told (`session P3a`). */
-  readonly promptTokens?: number
 }
 
 const transcript = (turn: Turn, end: TurnEnd, cause: string, at: number): ReadonlyArray<Write> => {
@@ -56,16 +54,24 @@ const transcript = (turn: Turn, end: TurnEnd, cause: string, at: number): Readon
   return [user, assistant]
 }
 
+/**
+ * Size of the last prompt for the route (`session P3a`), `null` = as it was. Of an agent that tells no figures it says only
+ * that there was activity.
+ */
+export const tokensOf = (turn: Turn, end: TurnEnd, told: number | null): number | null =>
+  told ?? (end.transcript === "exchange" && turn.route.lastPromptTokens === 0 ? 1 : null)
+
 /** `isOver`: a boundary was drawn while the turn ran; its route is another's to write. */
 export const writesOf = (options: {
   readonly turn: Turn
   readonly end: TurnEnd
+  readonly promptTokens: number | null
   readonly cause: string
   readonly at: number
   readonly isOver: boolean
 }): ReadonlyArray<Write> => {
-  const { at, cause, end, isOver, turn } = options
-  const routed = isOver ? [] : [...turn.route.pending, touched(turn.sessionKey, at, end.promptTokens ?? null)]
+  const { at, cause, end, isOver, promptTokens, turn } = options
+  const routed = isOver ? [] : [...turn.route.pending, touched(turn.sessionKey, at, promptTokens)]
   return [
     ended(turn.row.id, end.state ?? "done", at, end.note ?? null),
     ...routed,

@@ -80,12 +80,13 @@ export class TurnRunner extends Context.Service<
         const at = now()
         // Also of a turn that had just finished when the boundary was drawn.
         const isOver = turn.stopReason() === "reset"
-        const writes = TurnEnd.writesOf({ turn, end, cause: run.cause, at, isOver })
+        const promptTokens = TurnEnd.tokensOf(turn, end, run.promptTokens)
+        const writes = TurnEnd.writesOf({ turn, end, promptTokens, cause: run.cause, at, isOver })
         const fresh = yield* voice.commit(writes, replyRows(run, end.texts))
         if (!isOver) {
           turn.routed({
             ...turn.route,
-            lastPromptTokens: end.promptTokens ?? turn.route.lastPromptTokens,
+            lastPromptTokens: promptTokens ?? turn.route.lastPromptTokens,
             suspended: end.suspends === true
           })
         }
@@ -192,7 +193,8 @@ export class TurnRunner extends Context.Service<
         interim: 0,
         lastActive: now(),
         isStuck: false,
-        prompts: 0
+        prompts: 0,
+        promptTokens: null
       })
 
       const awaitOutlet = (link: string): Effect.Effect<Outlet | null> => {

@@ -82,11 +82,19 @@ export class SearchIndex extends Context.Service<
           WHERE m.id > ? ORDER BY m.id LIMIT ${piece}`
       )
 
-      const catchUp = Effect.suspend(() =>
+      const newest = "SELECT MAX(id) AS id FROM messages"
+      /** Nothing newer is there; what another process has indexed is found out by the way. */
+      let done = -1
+
+      const catchUp = Effect.flatMap(database.execute(newest, []), ([row]) =>
+        Number(row?.id ?? 0) <= done ? Effect.succeed(0) : indexPiece
+      )
+      const indexPiece = Effect.suspend(() =>
         database.transaction(
           Effect.gen(function* () {
             const [mark] = yield* database.execute(readMark, [])
             const rows = yield* database.execute(unindexed, [Number(mark?.value ?? 0)])
+            if (rows.length < piece) done = Number(rows.at(-1)?.id ?? mark?.value ?? 0)
             if (rows.length === 0) return 0
             for (const { chat_id, content, id, platform } of rows) {
               const body = SearchQuery.words(String(content)).join(" ")

@@ -14,6 +14,7 @@ import * as Conversation from "../../src/Conversation/Conversation.ts"
 import { Dispatcher } from "../../src/Conversation/Commands/Dispatcher.ts"
 import { GatewayControls } from "../../src/Conversation/Commands/GatewayControls.ts"
 import { Skills } from "../../src/Conversation/Commands/Skills.ts"
+import * as Expiry from "../../src/Conversation/Expiry.ts"
 import { Prompts } from "../../src/Conversation/Prompts.ts"
 import { AgentCall } from "../../src/Conversation/AgentCall.ts"
 import { TurnRunner } from "../../src/Conversation/TurnRunner.ts"
@@ -81,7 +82,7 @@ export class Chat {
       Layer.provideMerge(
         Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
       ),
-      Layer.provideMerge(Pairing.layer),
+      Layer.provideMerge(Layer.mergeAll(Pairing.layer, Expiry.layer)),
       Layer.provideMerge(SessionsLive.layer),
       Layer.provideMerge(Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Installation.layer)),
       Layer.provide(Layer.succeedContext(database)),
