@@ -203,7 +203,7 @@ export const information = {
     `Profile: ${profile}${home === null ? "" : `\nHome: ${home}`}`,
   noTurns: "Nothing is running.",
   usage: (messages: number, tokens: number): string =>
-    `Messages: ${messages}\nLast prompt: ${tokens === 0 ? "the agent did not tell" : `${tokens} tokens`}`,
+    `Messages: ${messages}\nLast prompt: ${tokens <= 1 ? "the agent did not tell" : `${tokens} tokens`}`,
   summary: (of: {
     readonly title: string | null
     readonly startedAt: number
@@ -218,7 +218,7 @@ export const information = {
     `Agent: ${of.agent}${of.choices.model === null ? "" : `, model ${of.choices.model}`}${
       of.choices.reasoning === null ? "" : `, reasoning ${of.choices.reasoning}`
     }${of.choices.yolo ? ", asks for no approvals" : ""}`,
-    `Messages: ${of.messages}${of.lastPromptTokens === 0 ? "" : `, last prompt: ${of.lastPromptTokens} tokens`}`
+    `Messages: ${of.messages}${of.lastPromptTokens <= 1 ? "" : `, last prompt: ${of.lastPromptTokens} tokens`}`
   ],
   noReset: "The agent here has no usage limit that could be reset.",
   debugWritten: (file: string): string => `🧾 The report is in ${file} on the gateway's machine. Nothing was uploaded.`,
