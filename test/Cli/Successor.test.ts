@@ -30,10 +30,12 @@ describe("starting again after a restart", () => {
         `import { existsSync, writeFileSync } from "node:fs"
 import { leave } from ${JSON.stringify(join(import.meta.dirname, "../../src/Cli/Successor.ts"))}
 const first = ${JSON.stringify(first)}
-if (existsSync(first)) writeFileSync(${JSON.stringify(second)}, process.argv.slice(2).join(" ") + " " + !existsSync(first + ".running"))
-else {
+if (existsSync(first)) {
+  writeFileSync(${JSON.stringify(second)}, process.argv.slice(2).join(" ") + " " + existsSync(first + ".ended"))
+} else {
   writeFileSync(first, "")
   leave()
+  setTimeout(() => writeFileSync(first + ".ended", ""), 700)
 }
 `
       )
