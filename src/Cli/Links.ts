@@ -9,7 +9,8 @@ import type { ConfigError } from "../Config/ConfigError.ts"
 import { Settings } from "../Config/Settings.ts"
 import { paths } from "../Operations/Home.ts"
 import type { Registration } from "../Platforms/Adapter.ts"
-import { commands } from "../Conversation/Commands.ts"
+import { isTyped } from "../Conversation/Commands/Help.ts"
+import { commands } from "../Conversation/Commands/Registry.ts"
 import * as CommandManifest from "../Relay/CommandManifest.ts"
 import { Dialer } from "../Relay/Dialer.ts"
 import { identities, linkOf } from "../Relay/Identity.ts"
@@ -93,7 +94,7 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
           relay("relay", "Relay", {
             url,
             identities: fronted,
-            commands: CommandManifest.manifest(commands),
+            commands: CommandManifest.manifest(commands.filter(isTyped)),
             cache,
             slack,
             id,
