@@ -8,6 +8,8 @@ import { SendQueues } from "../Delivery/SendQueues.ts"
 import { Intake } from "../Session/Intake.ts"
 import { type Adapter, AdapterError, type AdapterState, type Registration } from "./Adapter.ts"
 import { Registry } from "./Registry.ts"
+import * as AccessCheck from "./AccessCheck.ts"
+import { Access } from "../Access/Access.ts"
 
 const connectTimeout = Duration.seconds(30)
 /** How long an adapter may take to ask its other end to hold back. */
@@ -55,6 +57,8 @@ export class Supervisor extends Context.Service<
     Supervisor,
     Effect.gen(function* () {
       const { registrations } = yield* Registry
+      yield* AccessCheck.beforeStart(registrations)
+      const access = yield* Access
       const queues = yield* SendQueues
       const intake = yield* Intake
       const settings = yield* Settings
@@ -71,6 +75,7 @@ export class Supervisor extends Context.Service<
       /** Lives as long as the adapter runs; fails when it cannot. */
       const run = (slot: Slot) =>
         Effect.gen(function* () {
+          yield* Effect.provideService(AccessCheck.mayRun(slot.registration), Access, access)
           const adapter = yield* slot.registration.make.pipe(
             Effect.provideService(Intake, intake),
             Effect.provideService(Settings, settings),
