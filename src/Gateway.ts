@@ -28,6 +28,7 @@ import type { Registration } from "./Platforms/Adapter.ts"
 import { Registry } from "./Platforms/Registry.ts"
 import { Supervisor } from "./Platforms/Supervisor.ts"
 import * as IntakeLive from "./Session/IntakeLive.ts"
+import { KnownScopes } from "./Session/KnownScopes.ts"
 import { Lanes } from "./Session/Lanes.ts"
 import * as Revocation from "./Session/Revocation.ts"
 import { Database, type StorageError } from "./Storage/Database.ts"
@@ -76,7 +77,9 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(Voice.layer),
     Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer)),
     Layer.provideMerge(Layer.mergeAll(Retention.layer, Pairing.layer)),
-    Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer))
+    Layer.provideMerge(
+      Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer, KnownScopes.layer)
+    )
   )
 
 export const core = coreOf({ lanes: Lanes.layerLocal, journal: Journal.layer })
