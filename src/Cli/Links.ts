@@ -52,6 +52,7 @@ const connectorPlatform = "relay"
 const relay = (name: string, label: string, options: RelayAdapter.RelayOptions): Registration => ({
   name,
   label,
+  authorizationIsUpstream: true,
   make: Effect.provide(RelayAdapter.make(options), Dialer.layer)
 })
 
