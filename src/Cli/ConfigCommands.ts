@@ -54,7 +54,7 @@ const show = Command.make("show", { json }, ({ json }) =>
     const settings = yield* Settings
     const isListed = ({ origin }: { readonly origin: string }, setting: Setting<unknown>) =>
       // Two access variables for each of two dozen platforms: only those that are set are worth a line.
-      origin !== "default" || !/_ALLOWED_USERS$|_ALLOW_ALL_USERS$/.test(nameOf(setting))
+      origin !== "default" || !/_ALLOWED_USERS$|_ALLOW_ALL_USERS$|^platforms\./.test(nameOf(setting))
     const rows = knownSettings
       .map((setting) => ({ setting, ...settings.explain(setting) }))
       .filter((row) => isListed(row, row.setting))

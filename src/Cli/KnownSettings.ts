@@ -5,18 +5,24 @@
 import { Effect } from "effect"
 import * as Access from "../Access/Access.ts"
 import { ConfigError, type ConfigProblem } from "../Config/ConfigError.ts"
+import { outgoingSettings } from "../Config/Outgoing.ts"
 import { gatewaySettings } from "../Config/GatewaySettings.ts"
 import type { Setting } from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
 import { platformNames } from "../Message/Platform.ts"
+import * as Policy from "../Relay/Policy.ts"
 import { relaySettings } from "../Relay/RelaySettings.ts"
 
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...gatewaySettings,
   ...relaySettings,
+  ...outgoingSettings,
   Access.GatewayAllowedUsers,
   Access.GatewayAllowAllUsers,
-  ...platformNames.flatMap((name) => Object.values(Access.settingsOf(name)))
+  ...platformNames.flatMap((name) => [
+    ...Object.values(Access.settingsOf(name)),
+    ...Object.values(Policy.settingsOf(name))
+  ])
 ]
 
 /** Fails when something does not decode; gives what is ignored or replaced by a default. */

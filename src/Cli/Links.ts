@@ -6,10 +6,13 @@ import { Effect, type Redacted } from "effect"
 import { connectorEnabled } from "../Config/GatewaySettings.ts"
 import type { ConfigError } from "../Config/ConfigError.ts"
 import { Settings } from "../Config/Settings.ts"
-import type { Registration } from "../Platforms/Adapter.ts"
+import { AdapterError, type Registration } from "../Platforms/Adapter.ts"
+import { outgoing } from "../Config/Outgoing.ts"
+import * as Credentials from "../Relay/Credentials.ts"
 import { Dialer } from "../Relay/Dialer.ts"
 import * as RelayAdapter from "../Relay/RelayAdapter.ts"
-import { RelayBotId, RelayId, RelayPlatform, RelaySecret, RelayUrl } from "../Relay/RelaySettings.ts"
+import { RelayBotId, RelayPlatform, RelayUrl } from "../Relay/RelaySettings.ts"
+import type { Wake } from "../Relay/Wake.ts"
 
 /** One link as it is addressed: `send NAME:CHAT` leaves by `link`, for `platform`. */
 export interface LinkName {
@@ -22,20 +25,39 @@ export interface Plan {
   readonly names: ReadonlyArray<LinkName>
   /** The local connector runs. */
   readonly isConnectorOn: boolean
-  /** `own`: where our listener is, and the secret it shares with the link; needed when the connector runs. */
+  /**
+   * `url` and `secret`: where our listener is, and what it shares with the link; needed when the connector runs. `wake`:
+   * where links that may sleep are known.
+   */
   readonly registrations: (own: {
     readonly url: string
     readonly secret: Redacted.Redacted
+    readonly wake: Wake["Service"]
   }) => ReadonlyArray<Registration>
 }
 
 /** The platform that the local connector names in its frames. */
 const connectorPlatform = "relay"
 
-const relay = (name: string, label: string, options: RelayAdapter.RelayOptions): Registration => ({
-  name,
-  label,
+/** Dialled on our own listener: never by a proxy, and it never sleeps. */
+const ownLink = (options: RelayAdapter.RelayOptions): Registration => ({
+  name: "web",
+  label: "Web chat",
   make: Effect.provide(RelayAdapter.make(options), Dialer.layer)
+})
+
+const relayLink = (options: RelayAdapter.RelayOptions): Registration => ({
+  name: "relay",
+  label: "Relay",
+  make: Effect.gen(function* () {
+    const way = yield* outgoing
+    const credentials = yield* Credentials.make({ url: options.url, outgoing: way, fronted: [options] })
+    return yield* Effect.provide(RelayAdapter.make({ ...options, credentials }), Dialer.layerBy(way))
+  }).pipe(
+    Effect.catchTag("ConfigError", ({ message }) =>
+      Effect.fail(new AdapterError({ platform: "relay", code: "bad_configuration", message, retryable: false }))
+    )
+  )
 })
 
 export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(function* () {
@@ -43,8 +65,6 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
   const url = yield* settings.get(RelayUrl)
   const platform = yield* settings.get(RelayPlatform)
   const botId = yield* settings.get(RelayBotId)
-  const id = yield* settings.get(RelayId)
-  const secret = yield* settings.get(RelaySecret)
   const isConnectorOn = yield* connectorEnabled
   // The name of the link is in every stored row: it stays the same whether or not a relay is configured beside it.
   const ownBotId = url !== null && botId === "web" ? "web-chat" : "web"
@@ -62,10 +82,12 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
     registrations: (own) => {
       const found: Array<Registration> = []
       if (url !== null)
-        found.push(relay("relay", "Relay", { url, platform, botId, id, secret, streamingDefault: false }))
+        found.push(
+          relayLink({ url, platform, botId, id: null, secret: null, wake: own.wake, streamingDefault: false })
+        )
       if (isConnectorOn) {
         found.push(
-          relay("web", "Web chat", {
+          ownLink({
             url: own.url,
             platform: connectorPlatform,
             botId: ownBotId,

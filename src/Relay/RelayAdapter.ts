@@ -2,13 +2,14 @@
  * The relay as an adapter like any other: sends, edits and typing become outbound actions, their answers receipts or
  * typed errors (`relay O4`, `O5`, `H5`). One attempt per call; nothing is repeated here.
  */
-import { Effect, type Redacted, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
+import { Clock, Effect, type Redacted, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
 import { contentHash } from "../Delivery/IdempotencyKey.ts"
 import { assumedCapabilities, type Capabilities, type Outlet, type Target } from "../Delivery/Outlet.ts"
 import { classify, reach, retryAfter } from "../Delivery/SendErrorClass.ts"
 import { SendError } from "../Message/SendError.ts"
 import { type Adapter, AdapterError, type AdapterState } from "../Platforms/Adapter.ts"
 import { Intake } from "../Session/Intake.ts"
+import type { CredentialSource } from "./Credentials.ts"
 import * as Descriptor from "./Descriptor.ts"
 import type { Dialer } from "./Dialer.ts"
 import { dialUrl, isDialable } from "./DialUrl.ts"
@@ -18,6 +19,7 @@ import * as Metrics from "./RelayMetrics.ts"
 import type { RequestError } from "./RequestError.ts"
 import * as ScopeMemory from "./ScopeMemory.ts"
 import type { LinkActivity, LinkState, Transport } from "./Transport.ts"
+import type { Wake } from "./Wake.ts"
 import * as WebSocketTransport from "./WebSocketTransport.ts"
 
 export interface RelayOptions {
@@ -27,6 +29,10 @@ export interface RelayOptions {
   readonly botId: string
   readonly id: string | null
   readonly secret: Redacted.Redacted<string> | null
+  /** Credentials that may change while running; without it `id` and `secret` stand. */
+  readonly credentials?: CredentialSource | undefined
+  /** Given: the link may sleep (`relay L5`). */
+  readonly wake?: Wake["Service"] | undefined
   /** Stream previews where the platform can edit, unless the user says otherwise. */
   readonly streamingDefault: boolean
 }
@@ -42,16 +48,26 @@ export const make = Effect.fnUntraced(function* (
     return yield* new AdapterError({
       platform: "relay",
       code: "bad_configuration",
-      message: "GATEWAY_RELAY_URL is no http, https, ws or wss URL",
+      message: "the URL of the connector is no http, https, ws or wss URL",
       retryable: false
     })
   }
   const link = `relay:${options.botId}`
   const scopes = ScopeMemory.make()
+  const clock = yield* Clock.Clock
+  let lastInbound: number | null = null
+  const onTake = () => {
+    lastInbound = clock.currentTimeMillisUnsafe()
+  }
   const intake = yield* Intake
   const transport = yield* WebSocketTransport.make({ ...options, link }).pipe(
-    Effect.provideService(Intake, remembering(intake, scopes))
+    Effect.provideService(Intake, remembering(intake, scopes, onTake))
   )
+  if (options.wake !== undefined) {
+    const { poke, sleep } = transport
+    const isReady = () => SubscriptionRef.getUnsafe(transport.state)._tag === "Ready"
+    yield* options.wake.register({ link, lastInbound: () => lastInbound, isReady, sleep, poke })
+  }
   const state = yield* SubscriptionRef.make(adapterState({ _tag: "Disconnected" }, transport.activity()))
   yield* Stream.merge(
     SubscriptionRef.changes(transport.state),
@@ -70,9 +86,14 @@ export const make = Effect.fnUntraced(function* (
 })
 
 /** Learns scopes from what passes; the Intake itself is asked all the same. */
-const remembering = (intake: Intake["Service"], scopes: ScopeMemory.ScopeMemory): Intake["Service"] => ({
+const remembering = (
+  intake: Intake["Service"],
+  scopes: ScopeMemory.ScopeMemory,
+  onTake: () => void
+): Intake["Service"] => ({
   ...intake,
   take: (batch) => {
+    onTake()
     for (const {
       event: { source }
     } of batch) {
@@ -97,10 +118,12 @@ const statusOf = (link: LinkState, activity: LinkActivity): Pick<AdapterState, "
     case "Handshaking":
       return { status: activity.lastIn === null ? "connecting" : "retrying", detail: link._tag.toLowerCase() }
     case "Disconnected":
-      return { status: "retrying", detail: null }
+      return link.isAsleep === true
+        ? { status: "disconnected", detail: "asleep" }
+        : { status: "retrying", detail: null }
     case "Closed":
       return link.reason === "AuthRevoked"
-        ? { status: "fatal", detail: "auth_revoked" }
+        ? { status: "disabled", detail: "auth_revoked" }
         : { status: "disconnected", detail: "drained" }
   }
 }

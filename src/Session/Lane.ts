@@ -52,7 +52,8 @@ export const make = Effect.fnUntraced(function* (deps: {
   readonly inbox: Inbox["Service"]
   readonly transcript: Transcript["Service"]
   readonly turns: Turns["Service"]
-  readonly mode: Decider.BusyMode
+  /** Asked for each message, for it may change while running (`operations F10`). */
+  readonly mode: () => Decider.BusyMode
 }): Effect.fn.Return<Lane, never, Scope.Scope> {
   const { inbox, mode, transcript, turns } = deps
   const clock = yield* Clock.Clock
@@ -153,7 +154,7 @@ export const make = Effect.fnUntraced(function* (deps: {
     Effect.map(taken, (ok) => (ok ? undefined : { _tag: "Declined", row }))
 
   const apply = (session: Session, message: Message): Effect.Effect<void> => {
-    const [state, decisions] = Decider.decide(session.state, message, mode)
+    const [state, decisions] = Decider.decide(session.state, message, mode())
     session.state = state
     if (decisions.length === 0) return Effect.void
     return Effect.forEach(

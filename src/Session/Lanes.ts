@@ -59,7 +59,7 @@ export class Lanes extends Context.Service<
       const transcript = yield* Transcript
       const turns = yield* Turns
       const settings = yield* Settings
-      const mode = yield* settings.get(DisplayBusyInputMode)
+      const mode = yield* settings.follow(DisplayBusyInputMode)
       const lanes = yield* Effect.forEach(
         Array.from({ length: laneCount }, (_, index) => index),
         () => Lane.make({ inbox, transcript, turns, mode })
