@@ -273,7 +273,7 @@ describe("the adapter", () => {
       assert.strictEqual(state().status, "connected")
       connector.wire.end(4401)
       yield* settle
-      assert.deepInclude(state(), { status: "fatal", detail: "auth_revoked" })
+      assert.deepInclude(state(), { status: "disabled", detail: "auth_revoked" })
     })
   )
 
