@@ -6,8 +6,10 @@ import { readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { Duration } from "effect"
 import * as Access from "../src/Access/Access.ts"
+import { outgoingSettings } from "../src/Config/Outgoing.ts"
 import { gatewaySettings } from "../src/Config/GatewaySettings.ts"
 import type { Setting } from "../src/Config/Setting.ts"
+import * as Policy from "../src/Relay/Policy.ts"
 import { relaySettings } from "../src/Relay/RelaySettings.ts"
 
 export const page = path.join(import.meta.dirname, "../docs/configure.md")
@@ -27,8 +29,14 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
   [
     "| key in `config.yaml` | variable | default | expected | meaning |",
     "|---|---|---|---|---|",
-    ...settings.map(({ default: value, description, env, key, kind }) =>
-      [key === null ? "–" : code(key), env.map(code).join(", ") || "–", valueOf(value), kind.expected, description]
+    ...settings.map(({ default: value, description, env, key, kind, live }) =>
+      [
+        key === null ? "–" : code(key),
+        env.map(code).join(", ") || "–",
+        valueOf(value),
+        kind.expected,
+        live ? `${description} *(live)*` : description
+      ]
         .map(cell)
         .join(" | ")
         .replace(/^.*$/, "| $& |")
@@ -38,6 +46,8 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
 const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   gateway: gatewaySettings,
   relay: relaySettings,
+  policy: Object.values(Policy.settingsOf("PLATFORM")),
+  outgoing: outgoingSettings,
   access: [Access.GatewayAllowedUsers, Access.GatewayAllowAllUsers, ...Object.values(Access.settingsOf("PLATFORM"))]
 }
 

@@ -91,6 +91,4 @@ export const enrollCommand = Command.make(
         PrivateFileError: (error) => Effect.fail(failed(1)(error))
       })
     )
-).pipe(
-  Command.withDescription("Get this gateway's id and secret from a connector; exit 1 refused, 75 no answer")
-)
+).pipe(Command.withDescription("Get this gateway's id and secret from a connector; exit 1 refused, 75 no answer"))

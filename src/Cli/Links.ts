@@ -82,9 +82,7 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
     registrations: (own) => {
       const found: Array<Registration> = []
       if (url !== null)
-        found.push(
-          relayLink({ url, platform, botId, id: null, secret: null, wake: own.wake, streamingDefault: false })
-        )
+        found.push(relayLink({ url, platform, botId, id: null, secret: null, wake: own.wake, streamingDefault: false }))
       if (isConnectorOn) {
         found.push(
           ownLink({

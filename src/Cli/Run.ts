@@ -4,11 +4,10 @@
  */
 import { Context, Duration, Effect, Layer, Schedule } from "effect"
 import { Command } from "effect/cli"
-import { AdminKey, AgentRestartDrainTimeout } from "../Config/GatewaySettings.ts"
+import { AgentRestartDrainTimeout } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { Lifecycle } from "../Operations/Lifecycle.ts"
 import { Log } from "../Operations/Log.ts"
-import { isLoopback } from "../Operations/RequestOrigin.ts"
 import { version } from "../Operations/Version.ts"
 import { Supervisor } from "../Platforms/Supervisor.ts"
 import { Database } from "../Storage/Database.ts"
@@ -62,9 +61,7 @@ const serve = Effect.gen(function* () {
   const listener = Context.get(built, Listener)
   const supervisor = Context.get(built, Supervisor)
   yield* Output.line(`listening on ${listener.url}`)
-  const isChatOpen = (yield* settings.get(AdminKey)) !== null || isLoopback(listener.host)
-  // On any other bind it answers 404, and the log has said why (`operations S4`).
-  if (plan.isConnectorOn && isChatOpen) yield* Output.line(`web chat: ${listener.url}/`)
+  if (yield* Effect.provideContext(Server.isChatOpen(plan), built)) yield* Output.line(`web chat: ${listener.url}/`)
   yield* Effect.logInfo("started", {
     version,
     home: settings.home,

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { Context, Deferred, Effect, Layer, Redacted, type Scope } from "effect"
+import { Context, Deferred, Effect, Layer, Redacted, type Scope, SubscriptionRef } from "effect"
 import { HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { AdminKey, HttpHost, HttpPort } from "../Config/GatewaySettings.ts"
 import * as ConfigWatch from "../Config/ConfigWatch.ts"
@@ -19,6 +19,7 @@ import { Home } from "../Operations/Home.ts"
 import { HomeLock } from "../Operations/HomeLock.ts"
 import * as IdleWatch from "../Operations/IdleWatch.ts"
 import * as Metrics from "../Operations/Metrics.ts"
+import { isLoopback } from "../Operations/RequestOrigin.ts"
 import { StateFile } from "../Operations/StateFile.ts"
 import { Registry } from "../Platforms/Registry.ts"
 import { Wake } from "../Relay/Wake.ts"
@@ -97,6 +98,13 @@ export const routes = (plan: Plan, secret: Redacted.Redacted) => {
     : answer(HttpRouter.toHttpEffect(common))
 }
 
+/** Whether the web chat is served to anybody; on an open bind without a key it answers 404 (`operations S4`). */
+export const isChatOpen = (plan: Plan) =>
+  Effect.gen(function* () {
+    const key = yield* (yield* Settings).get(AdminKey)
+    return plan.isConnectorOn && (key !== null || isLoopback((yield* Listener).host))
+  })
+
 /** The links of the plan, dialled from here. */
 export const registry = (plan: Plan, secret: Redacted.Redacted) =>
   Layer.unwrap(
@@ -114,12 +122,23 @@ export const layer = (plan: Plan, agent: ChosenAgent) =>
         Effect.gen(function* () {
           yield* (yield* Readiness).arrived(yield* Health)
           const { url } = yield* Listener
+          const settings = yield* Settings
+          // Looked at once for each reload: comparing every setting is too much for each look at the state.
+          let generation = 0
+          let waiting: ReadonlyArray<string> = []
+          const restartNeeded = () => {
+            const now = SubscriptionRef.getUnsafe(settings.generation)
+            if (now !== generation) waiting = settings.restartNeeded(knownSettings)
+            generation = now
+            return waiting
+          }
           yield* (yield* StateFile).follow({
             url,
-            isChatOn: plan.isConnectorOn,
+            isChatOn: yield* isChatOpen(plan),
             agent: agent.name,
             storage: (yield* Database).describe,
-            links: plan.names
+            links: plan.names,
+            restartNeeded
           })
         })
       )

@@ -77,7 +77,10 @@ export const parse = (content: string): EnvFile => {
 const quoted = (value: string): string =>
   /^[A-Za-z0-9_.:/+=@~,%-]+$/.test(value)
     ? value
-    : `"${value.replaceAll(/["\\$]/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\r", "\\r")}"`
+    : `"${value
+        .replaceAll(/["\\$]/g, "\\$&")
+        .replaceAll("\n", "\\n")
+        .replaceAll("\r", "\\r")}"`
 
 /** The same file with these values: each where its name stood last, a new name at the end. All else stays as it is. */
 export const assign = (content: string, values: Readonly<Record<string, string>>): string => {

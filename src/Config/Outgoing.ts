@@ -40,7 +40,8 @@ export const NoProxy = Setting.make({
   env: ["no_proxy", "NO_PROXY"],
   kind: Setting.list,
   default: [],
-  description: "hosts reached without a proxy: names with all below them, addresses, networks, * for all; a port may follow"
+  description:
+    "hosts reached without a proxy: names with all below them, addresses, networks, * for all; a port may follow"
 })
 
 export const TrustEnv = Setting.make({
@@ -106,7 +107,10 @@ export const proxyFor = (target: URL, rules: ProxyRules): string | null => {
   const isSecure = target.protocol === "https:" || target.protocol === "wss:"
   const found = (isSecure ? rules.https : rules.http) ?? rules.all
   if (found === null) return null
-  const host = target.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "").toLowerCase()
+  const host = target.hostname
+    .replace(/^\[|\]$/g, "")
+    .replace(/\.$/, "")
+    .toLowerCase()
   const port = target.port === "" ? (isSecure ? "443" : "80") : target.port
   return rules.none.some((entry) => isExempt(host, port, entry)) ? null : found
 }

@@ -27,7 +27,8 @@ for (const char of "=:+?") classes[char.charCodeAt(0)] = MARK
 for (const char of "\"'`<>") classes[char.charCodeAt(0)] = QUOTE
 /** What a name is made of: a word, dots, `$`. */
 const nameChars = new Uint8Array(0x10000)
-for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.$") nameChars[char.charCodeAt(0)] = 1
+for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.$")
+  nameChars[char.charCodeAt(0)] = 1
 
 const NEWLINE = 10
 const RETURN = 13

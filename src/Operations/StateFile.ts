@@ -15,13 +15,15 @@ import { Lifecycle } from "./Lifecycle.ts"
 import * as PrivateFile from "./PrivateFile.ts"
 import { version } from "./Version.ts"
 
-/** What does not change while the gateway runs. */
+/** What others have to tell of this gateway. */
 export interface Facts {
   /** Of the HTTP listener. */
   readonly url: string
   readonly isChatOn: boolean
   readonly agent: string
   readonly storage: string
+  /** Keys whose new value waits for a restart (`operations F10`), as of now. */
+  readonly restartNeeded: () => ReadonlyArray<string>
   /** How each link is addressed by `send`. */
   readonly links: ReadonlyArray<{ readonly name: string; readonly platform: string; readonly link: string }>
 }
@@ -131,11 +133,13 @@ export class StateFile extends Context.Service<
           const view = supervisor.view()
           const sessions = lanes.view()
           const storage = journal.health()
+          const restartNeeded = facts.restartNeeded()
           const state = stateOf(phase, view)
           const essence = JSON.stringify([
             state,
             sessions.running > 0,
             storage.error,
+            restartNeeded,
             view.map(({ error, link, state }) => [state.status, state.detail, error?.message, link])
           ])
           const figures = JSON.stringify([
@@ -157,6 +161,7 @@ export class StateFile extends Context.Service<
           writtenAt = at
           yield* save({
             gateway_state: state,
+            restart_needed: restartNeeded,
             active_agents: sessions.running,
             sessions,
             ...counts,

@@ -77,7 +77,9 @@ export const post = (outgoing: Outgoing, { bearer, body, contentType, url }: Pos
       response.on("error", (error) => fail("Unreachable", error.message))
       response.on("end", () => {
         if (refused()) return
-        resume(Effect.succeed({ status: response.statusCode ?? 0, body: parse(Buffer.concat(chunks).toString("utf8")) }))
+        resume(
+          Effect.succeed({ status: response.statusCode ?? 0, body: parse(Buffer.concat(chunks).toString("utf8")) })
+        )
       })
     })
     request.end(body)
@@ -103,7 +105,8 @@ const words = (body: unknown): string => {
   if (typeof body !== "object" || body === null) return ""
   for (const key of ["error_description", "error", "message"] as const) {
     const value: unknown = key in body ? Object.entries(body).find(([name]) => name === key)?.[1] : undefined
-    if (typeof value === "string" && value.trim() !== "") return `: ${value.replaceAll(/\s+/g, " ").trim().slice(0, 200)}`
+    if (typeof value === "string" && value.trim() !== "")
+      return `: ${value.replaceAll(/\s+/g, " ").trim().slice(0, 200)}`
   }
   return ""
 }
@@ -119,5 +122,7 @@ export const granted =
     const decoded = decode(body)
     return decoded._tag === "Success"
       ? Effect.succeed(decoded.success)
-      : Effect.fail(new Refused({ reason: "Malformed", status, message: `answered ${status} without what was asked for` }))
+      : Effect.fail(
+          new Refused({ reason: "Malformed", status, message: `answered ${status} without what was asked for` })
+        )
   }

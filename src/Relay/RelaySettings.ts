@@ -78,7 +78,8 @@ export const RelayWakeUrl = Setting.make({
   env: "GATEWAY_RELAY_WAKE_URL",
   kind: Setting.optionalText,
   default: null,
-  description: "public URL of our /relay/wake, which the connector asks when a message waits for us; set = an idle link is closed"
+  description:
+    "public URL of our /relay/wake, which the connector asks when a message waits for us; set = an idle link is closed"
 })
 
 export const IdleTimeoutMinutes = Setting.make({

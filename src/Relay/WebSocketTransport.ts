@@ -144,14 +144,13 @@ export const make = Effect.fnUntraced(function* (
       isParting = true
       up.closeUnsafe()
       yield* goIdle(connection)
-      yield* Effect.timeoutOption(
-        Effect.raceFirst(connection.idleAcknowledged.await, connection.ended),
-        idleAckTimeout
-      )
+      yield* Effect.timeoutOption(Effect.raceFirst(connection.idleAcknowledged.await, connection.ended), idleAckTimeout)
       yield* Effect.sync(pending.inFlight).pipe(
         Effect.repeat({ while: (count) => count > 0, schedule: Schedule.spaced("20 millis") }),
         Effect.timeoutOption(answersTimeout)
       )
+      // The reader may be in the middle of what came together with the word.
+      yield* Effect.yieldNow
       yield* connection.stopReading
       yield* Effect.timeoutOption(buffer.settled, settleTimeout)
       yield* Effect.timeoutOption(connection.writer.flushed, flushTimeout)

@@ -219,9 +219,7 @@ describe("the access token", () => {
       ] as const) {
         connector.answer = () => answer
         const result = yield* ask(idp)
-        assert.isTrue(
-          Result.isFailure(result) && result.failure._tag === "Refused" && result.failure.reason === reason
-        )
+        assert.isTrue(Result.isFailure(result) && result.failure._tag === "Refused" && result.failure.reason === reason)
       }
       const nobody = yield* ask({ ...idp, "gateway.idp.token_url": "http://127.0.0.1:1/token" })
       assert.isTrue(Result.isFailure(nobody) && nobody.failure._tag === "NoAnswer")
@@ -313,7 +311,9 @@ describe("the way out", () => {
         ["me:pass-of-proxy", "me:pass-of-proxy"]
       )
       assert.strictEqual(redact("at pass-of-proxy"), "at ***")
-      const around = yield* link(connector).pipe(Effect.provide(Settings.layerFrom({ ...values, NO_PROXY: "localhost" })))
+      const around = yield* link(connector).pipe(
+        Effect.provide(Settings.layerFrom({ ...values, NO_PROXY: "localhost" }))
+      )
       yield* ready(around.state)
       const distrustful = yield* link(connector).pipe(
         Effect.provide(Settings.layerFrom({ ...values, "gateway.trust_env": false }))
@@ -398,10 +398,13 @@ describe("credentials that change while the link runs", () => {
       intake.gate.openUnsafe()
       yield* eventually("dialled anew", () => connector.admitted.at(-1) === "gw-2")
       yield* eventually("all acknowledged", () => connector.strict.waiting === 0)
-      assert.sameMembers([...new Set(intake.texts)], [
-        ...Array.from({ length: 20 }, (_, n) => `before ${n}`),
-        ...Array.from({ length: 20 }, (_, n) => `meanwhile ${n}`)
-      ])
+      assert.sameMembers(
+        [...new Set(intake.texts)],
+        [
+          ...Array.from({ length: 20 }, (_, n) => `before ${n}`),
+          ...Array.from({ length: 20 }, (_, n) => `meanwhile ${n}`)
+        ]
+      )
       assert.lengthOf(intake.texts, 40)
       assert.deepStrictEqual(
         connector.strict.closes.map(({ code }) => code),

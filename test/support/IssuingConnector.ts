@@ -141,9 +141,7 @@ const serve = (connector: IssuingConnector, authority: Authority | null) =>
       })
     }
     const server =
-      authority === null
-        ? createHttp(onRequest)
-        : createHttps({ key: authority.key, cert: authority.cert }, onRequest)
+      authority === null ? createHttp(onRequest) : createHttps({ key: authority.key, cert: authority.cert }, onRequest)
     server.on("connection", (socket: Socket) => {
       sockets.add(socket)
       socket.on("error", () => socket.destroy())
