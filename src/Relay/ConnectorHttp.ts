@@ -2,8 +2,9 @@
  * The few plain HTTP requests of this room: a POST, its answer as status and JSON, both bounded. Redirects are not
  * followed, for every request carries a credential.
  */
-import { request as requestHttp } from "node:http"
+import { type IncomingHttpHeaders, request as requestHttp } from "node:http"
 import { request as requestHttps } from "node:https"
+import { Readable } from "node:stream"
 import { Effect, Redacted, Schema } from "effect"
 import type { Outgoing } from "../Config/Outgoing.ts"
 
@@ -89,6 +90,46 @@ export const post = (outgoing: Outgoing, { bearer, body, contentType, url }: Pos
       orElse: () => Effect.fail(new NoAnswer({ reason: "Timeout", message: `no answer within ${timeout}` }))
     })
   )
+
+/** `fetch`, by the way of `outgoing` and without redirects; a body is text or bytes. */
+export const fetchBy =
+  (outgoing: Outgoing) =>
+  (url: string, init: RequestInit): Promise<Response> =>
+    new Promise((resolve, reject) => {
+      const way = outgoing.to(url)
+      const body = typeof init.body === "string" || init.body instanceof Uint8Array ? Buffer.from(init.body) : null
+      const request = (url.startsWith("https:") ? requestHttps : requestHttp)(url, {
+        ...way.options,
+        method: init.method ?? "GET",
+        headers: {
+          ...Object.fromEntries(new Headers(init.headers)),
+          ...(body === null ? {} : { "content-length": body.length })
+        },
+        ...(init.signal == null ? {} : { signal: init.signal })
+      })
+      request.on("error", (error) => reject(error))
+      request.on("response", (response) => {
+        const status = response.statusCode ?? 0
+        const byProxy = way.refusal()
+        if (byProxy !== null || (status >= 300 && status < 400)) {
+          request.destroy()
+          return reject(new Error(byProxy === null ? `redirected (${status})` : `the proxy answered ${byProxy}`))
+        }
+        const isEmpty = status === 204 || status === 205
+        const content = isEmpty ? null : Readable.toWeb(response)
+        if (isEmpty) response.resume()
+        resolve(new Response(content, { status, headers: flat(response.headers) }))
+      })
+      request.end(body)
+    })
+
+const flat = (headers: IncomingHttpHeaders): Headers => {
+  const found = new Headers()
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of typeof value === "string" ? [value] : (value ?? [])) found.append(name, one)
+  }
+  return found
+}
 
 /** The other side answered, and not with what was asked for: surely nothing was granted. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", {

@@ -8,12 +8,15 @@ import type { Outgoing } from "../Config/Outgoing.ts"
 import { Settings } from "../Config/Settings.ts"
 import { accessToken } from "./AccessToken.ts"
 import * as Policy from "./Policy.ts"
-import { type Credentials, type Fronted, provision } from "./Provision.ts"
+import type { Identities } from "./Identity.ts"
+import { type Credentials, provision } from "./Provision.ts"
 import { IdpClientId, IdpClientSecret, RelayAccessToken, RelayId, RelaySecret } from "./RelaySettings.ts"
 
 export interface CredentialSource {
   /** Asked before every dial; `null`: dial without a bearer. */
   readonly current: Effect.Effect<Credentials | null>
+  /** As far as known, without asking anybody. */
+  readonly latest: () => Credentials | null
   /** One element for each change of the configured ones. */
   readonly changes: Stream.Stream<void>
   /** The connector takes the last ones no more: what it had issued is forgotten. */
@@ -26,7 +29,7 @@ const text = (secret: Redacted.Redacted | null): string | null => (secret === nu
 export const make = Effect.fnUntraced(function* (options: {
   readonly url: string
   readonly outgoing: Outgoing
-  readonly fronted: ReadonlyArray<Fronted>
+  readonly fronted: Identities
 }): Effect.fn.Return<CredentialSource, ConfigError, Settings | Scope.Scope> {
   const settings = yield* Settings
   const scope = yield* Effect.scope
@@ -59,9 +62,9 @@ export const make = Effect.fnUntraced(function* (options: {
       return null
     }
     const found = yield* provision({ ...options, accessToken: bearer })
-    issued = found.credentials
+    issued = found
     yield* Effect.logInfo("relay: the connector issued a secret", {
-      gateway: issued.id,
+      gateway: found.id,
       platforms: found.admitted.map(({ platform }) => platform).join(", ")
     })
     return issued
@@ -90,6 +93,7 @@ export const make = Effect.fnUntraced(function* (options: {
       if (known !== null) yield* tellPolicy(known)
       return known
     }),
+    latest: () => configured() ?? issued,
     changes: SubscriptionRef.changes(settings.generation).pipe(
       Stream.map(fingerprint),
       Stream.changes,

@@ -8,7 +8,8 @@ import type { Outgoing } from "../Config/Outgoing.ts"
 import * as Setting from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
 import { post } from "./ConnectorHttp.ts"
-import { connectorUrl, type Credentials, type Fronted } from "./Provision.ts"
+import type { Identities } from "./Identity.ts"
+import { connectorUrl, type Credentials } from "./Provision.ts"
 import { mint } from "./UpgradeToken.ts"
 
 /** Where a mention is needed unless the operator says otherwise (`access`, group triggers). */
@@ -18,10 +19,10 @@ const variableOf = (platform: string): string => `${platform.toUpperCase().repla
 
 const allowBots = Setting.lenient(Setting.oneOf(["none", "mentions", "all"]))
 
-/** The three settings in the platform's place on the relay, else in the platform's own block (`relay V3`). */
+/** The three settings in the platform's place on the relay (in or beside `extra`), else in the platform's own block (`relay V3`). */
 export const settingsOf = (platform: string) => {
   const own = `platforms.${platform}`
-  const relayed = `platforms.relay.extra.${platform}`
+  const relayed = `platforms.relay.${platform}`
   return {
     requireMention: Setting.make({
       key: `${relayed}.require_mention`,
@@ -75,7 +76,7 @@ export const policyOf = (platform: string): Effect.Effect<PolicyBody | null, Con
 export const tell = (options: {
   readonly url: string
   readonly outgoing: Outgoing
-  readonly fronted: ReadonlyArray<Fronted>
+  readonly fronted: Identities
   readonly credentials: Credentials
 }): Effect.Effect<void, never, Settings> =>
   Effect.forEach(

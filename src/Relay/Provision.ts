@@ -10,24 +10,19 @@ import { registerSecret } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
 import { granted, type NoAnswer, post, type Refused } from "./ConnectorHttp.ts"
 import { dialUrl, provisionUrl } from "./DialUrl.ts"
+import type { Identities, Identity } from "./Identity.ts"
 import { RelayEndpoint, RelayId, RelayInstanceId, RelayRouteKeys, RelayWakeUrl } from "./RelaySettings.ts"
 
 /** What signs the upgrade (`relay H2`). */
 export interface Credentials {
   readonly id: string
   readonly secret: Redacted.Redacted
+  /** Issued for these alone: no other one says hello. */
+  readonly admitted?: Identities
 }
 
-/** One platform as this gateway fronts it. */
-export interface Fronted {
-  readonly platform: string
-  readonly botId: string
-}
-
-export interface Provisioned {
-  readonly credentials: Credentials
-  /** The connector lets us front these; the others it refused. */
-  readonly admitted: ReadonlyArray<Fronted>
+interface Provisioned extends Credentials {
+  readonly admitted: Identities
 }
 
 /** Where V1 and V2 need an id and none is configured. */
@@ -60,7 +55,7 @@ export const provision = Effect.fnUntraced(function* (options: {
   readonly url: string
   readonly outgoing: Outgoing
   readonly accessToken: Redacted.Redacted
-  readonly fronted: ReadonlyArray<Fronted>
+  readonly fronted: Identities
 }): Effect.fn.Return<Provisioned, ConfigError | NoAnswer | Refused, Settings> {
   const settings = yield* Settings
   const gatewayId = (yield* settings.get(RelayId)) ?? defaultGatewayId()
@@ -72,7 +67,7 @@ export const provision = Effect.fnUntraced(function* (options: {
     ...(instanceId === null ? {} : { instanceId }),
     ...(wakeUrl === null ? {} : { wakeUrl })
   }
-  const admitted: Array<Fronted> = []
+  const admitted: Array<Identity> = []
   let credentials: Credentials | null = null
   let failure: NoAnswer | Refused | null = null
   for (const one of options.fronted) {
@@ -96,6 +91,7 @@ export const provision = Effect.fnUntraced(function* (options: {
       credentials ??= result.success
     }
   }
-  if (credentials !== null) return { credentials, admitted }
+  const [first, ...others] = admitted
+  if (credentials !== null && first !== undefined) return { ...credentials, admitted: [first, ...others] }
   return yield* failure ?? Effect.die(new Error("nothing is fronted"))
 })

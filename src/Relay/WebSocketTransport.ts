@@ -3,14 +3,17 @@
  * revoked, drains. What was read from a connection is stored although the connection is gone.
  */
 import { Clock, Effect, Latch, Queue, Random, Schedule, type Schema, type Scope, Stream, SubscriptionRef } from "effect"
+import type { Handler } from "../Platforms/ForwardedRequests.ts"
 import { Intake } from "../Session/Intake.ts"
 import * as Connection from "./Connection.ts"
 import { type Descriptor, supports } from "./Descriptor.ts"
 import type { CredentialSource } from "./Credentials.ts"
 import { closeCode, Dialer } from "./Dialer.ts"
 import { dialUrl } from "./DialUrl.ts"
+import { identityOf, scopeOf } from "./Identity.ts"
 import * as InboundBuffer from "./InboundBuffer.ts"
 import * as InboundCommitter from "./InboundCommitter.ts"
+import { platformName } from "./InboundEvent.ts"
 import * as LogLimit from "./LogLimit.ts"
 import { chatInfo, decodeResult, type OutboundAction } from "./OutboundAction.ts"
 import * as PendingRequests from "./PendingRequests.ts"
@@ -24,6 +27,10 @@ export interface TransportOptions extends Connection.ConnectionOptions {
   readonly link: string
   /** Credentials that may change while running; without it `id` and `secret` stand. */
   readonly credentials?: CredentialSource | undefined
+  /** Where answers go may depend on settings (`relay L11`); absent = as the connector says. */
+  readonly shape?: Connection.ConnectionEvents["shape"]
+  /** Reads forwarded requests of a platform; absent = nobody does. */
+  readonly handlerOf?: (platform: string) => Handler | null
 }
 
 const backoffBase = 500
@@ -80,6 +87,9 @@ export const make = Effect.fnUntraced(function* (
 
   const events: Connection.ConnectionEvents = {
     link: options.link,
+    shape: options.shape ?? ((event) => event),
+    handlerOf: options.handlerOf ?? (() => null),
+    scopeOf: (platform) => scopeOf(options.identities, options.link, platform),
     buffer,
     logLimit,
     onOpen: (connection) => {
@@ -108,9 +118,8 @@ export const make = Effect.fnUntraced(function* (
       // What an earlier connection said of other platforms holds until the new one speaks.
       if (isFresh) descriptors = new Map()
       isFresh = false
-      if (descriptors.size < maxDescriptors || descriptors.has(descriptor.platform)) {
-        descriptors.set(descriptor.platform, descriptor)
-      }
+      const platform = platformName(descriptor.platform)
+      if (descriptors.size < maxDescriptors || descriptors.has(platform)) descriptors.set(platform, descriptor)
     },
     onResult: pending.resolve,
     onInterrupt: (sessionKey, chatId) => Queue.offerUnsafe(interrupts, [sessionKey, chatId]),
@@ -175,6 +184,8 @@ export const make = Effect.fnUntraced(function* (
 
   const target = { ...options, url: dialUrl(options.url) }
   const { credentials } = options
+  /** Those that the connector lets us front (`relay V1`). */
+  let fronted = options.identities
   const live = Effect.gen(function* () {
     let failures = 0
     while (!draining) {
@@ -183,10 +194,16 @@ export const make = Effect.fnUntraced(function* (
       parted.closeUnsafe()
       const round = renewals
       yield* become({ _tag: "Dialing" })
-      const known = credentials === undefined ? options : yield* credentials.current
+      const given = credentials === undefined ? null : yield* credentials.current
+      const known = credentials === undefined ? options : given
+      fronted = given?.admitted ?? options.identities
       const end = yield* Effect.raceFirst(
         Effect.flip(
-          Connection.run(dialer, { ...target, id: known?.id ?? null, secret: known?.secret ?? null }, events)
+          Connection.run(
+            dialer,
+            { ...target, identities: fronted, id: known?.id ?? null, secret: known?.secret ?? null },
+            events
+          )
         ),
         Effect.as(parted.await, null)
       )
@@ -257,8 +274,17 @@ export const make = Effect.fnUntraced(function* (
     })
   )
 
+  const { identities } = options
+  /** A platform that we front and that is not described yet has no limits of another one's. */
+  const isAwaited = (platform: string) =>
+    identities.length > 1 && identities.some((identity) => platformName(identity.platform) === platform)
   const descriptorOf = (platform: string): Descriptor | null =>
-    descriptors.get(platform) ?? descriptors.values().next().value ?? null
+    descriptors.get(platform) ??
+    (isAwaited(platform)
+      ? null
+      : (descriptors.get(platformName(identities[0].platform)) ?? descriptors.values().next().value ?? null))
+  /** Named on the wire only where the connector could not know it otherwise. */
+  const speaker = (platform: string) => (fronted.length > 1 ? identityOf(fronted, platform) : null)
 
   const ask = (
     action: OutboundAction,
@@ -271,7 +297,7 @@ export const make = Effect.fnUntraced(function* (
         return Effect.fail(new UnsupportedOp({ op: action.op, platform }))
       }
       Metrics.add(Metrics.outbound, 1, metrics)
-      return pending.request(rank, (requestId) => encodeOutbound(requestId, action))
+      return pending.request(rank, (requestId) => encodeOutbound(requestId, action, speaker(platform)))
     })
 
   return {

@@ -13,6 +13,7 @@ import { Settings } from "../../src/Config/Settings.ts"
 import { accessToken } from "../../src/Relay/AccessToken.ts"
 import * as Credentials from "../../src/Relay/Credentials.ts"
 import { Dialer } from "../../src/Relay/Dialer.ts"
+import type { Identities } from "../../src/Relay/Identity.ts"
 import { defaultGatewayId, provision } from "../../src/Relay/Provision.ts"
 import { relaySettings } from "../../src/Relay/RelaySettings.ts"
 import * as WebSocketTransport from "../../src/Relay/WebSocketTransport.ts"
@@ -34,7 +35,7 @@ const recorded = () => {
 /** A link by the given settings, as the program makes it. */
 const link = Effect.fnUntraced(function* (
   connector: IssuingConnector,
-  fronted: ReadonlyArray<{ readonly platform: string; readonly botId: string }> = [{ platform: "relay", botId: "" }]
+  fronted: Identities = [{ platform: "relay", botId: "" }]
 ) {
   const intake = new IntakeDouble()
   const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => {
@@ -46,8 +47,7 @@ const link = Effect.fnUntraced(function* (
     const credentials = yield* Credentials.make({ url: connector.url, outgoing: way, fronted })
     return yield* WebSocketTransport.make({
       url: connector.url,
-      platform: fronted[0]!.platform,
-      botId: fronted[0]!.botId,
+      identities: fronted,
       id: null,
       secret: null,
       link: "relay:",
@@ -72,7 +72,7 @@ describe("self-provision", () => {
       })
       connector.answer = (asked) =>
         asked.body.platform === "discord" ? { status: 403, body: { error: "not yours" } } : connector.usual(asked)
-      const fronted = [
+      const fronted: Identities = [
         { platform: "slack", botId: "B2" },
         { platform: "discord", botId: "B1" }
       ]
@@ -122,19 +122,20 @@ describe("self-provision", () => {
       const connector = yield* issuingConnector()
       connector.answer = (asked) =>
         asked.body.platform === "discord" ? { status: 403, body: null } : connector.usual(asked)
-      const ask = (platforms: ReadonlyArray<string>) =>
+      const discord = { platform: "discord", botId: "" }
+      const ask = (fronted: Identities) =>
         Effect.flatMap(outgoing, (way) =>
           provision({
             url: connector.url,
             outgoing: way,
             accessToken: Redacted.make("t"),
-            fronted: platforms.map((platform) => ({ platform, botId: "" }))
+            fronted
           })
         ).pipe(Effect.provide(Settings.layerFrom({ GATEWAY_RELAY_ID: "gw-7" })))
-      const both = yield* ask(["discord", "slack"])
+      const both = yield* ask([discord, { platform: "slack", botId: "" }])
       assert.deepStrictEqual(both.admitted, [{ platform: "slack", botId: "" }])
-      assert.strictEqual(both.credentials.id, "gw-7")
-      const none = yield* Effect.result(ask(["discord"]))
+      assert.strictEqual(both.id, "gw-7")
+      const none = yield* Effect.result(ask([discord]))
       assert.isTrue(Result.isFailure(none) && none.failure._tag === "Refused" && none.failure.status === 403)
     }).pipe(Effect.scoped)
   )
@@ -231,16 +232,22 @@ describe("the access token", () => {
 describe("the policy", () => {
   it.live("is told once at boot where it is not the default, signed, and its refusal changes nothing", () =>
     Effect.gen(function* () {
-      const connector = yield* issuingConnector(null, { identities: [{ platform: "discord", botId: "" }] })
+      const connector = yield* issuingConnector(null, {
+        identities: ["discord", "slack", "telegram"].map((platform) => ({ platform, botId: "" }))
+      })
       connector.secrets.set("gw-1", "configured-secret")
       connector.answer = () => ({ status: 500, body: null })
-      const fronted = ["discord", "slack", "telegram"].map((platform) => ({ platform, botId: "" }))
+      const fronted: Identities = [
+        { platform: "discord", botId: "" },
+        { platform: "slack", botId: "" },
+        { platform: "telegram", botId: "" }
+      ]
       const { state } = yield* link(connector, fronted).pipe(
         Effect.provide(
           Settings.layerFrom({
             GATEWAY_RELAY_ID: "gw-1",
             GATEWAY_RELAY_SECRET: "configured-secret",
-            "platforms.relay.extra.discord": { require_mention: false, free_response_channels: ["1", "2"] },
+            "platforms.relay.discord": { require_mention: false, free_response_channels: ["1", "2"] },
             "platforms.discord.require_mention": true,
             SLACK_ALLOW_BOTS: "mentions"
           })
