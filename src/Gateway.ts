@@ -53,7 +53,8 @@ export class GatewayError extends Schema.TaggedError<GatewayError>()("GatewayErr
   message: Schema.String
 }) {}
 
-const databaseOfSettings = Layer.unwrap(
+/** The database that the settings name. */
+export const databaseOfSettings = Layer.unwrap(
   Effect.gen(function* () {
     const settings = yield* Settings
     const choice = yield* settings.get(Storage)
