@@ -4,6 +4,7 @@
  */
 import { Effect } from "effect"
 import * as Access from "../Access/Access.ts"
+import { agentSettings } from "../Agent/AgentSettings.ts"
 import { ConfigError, type ConfigProblem } from "../Config/ConfigError.ts"
 import { gatewaySettings } from "../Config/GatewaySettings.ts"
 import type { Setting } from "../Config/Setting.ts"
@@ -14,6 +15,7 @@ import { relaySettings } from "../Relay/RelaySettings.ts"
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...gatewaySettings,
   ...relaySettings,
+  ...agentSettings,
   Access.GatewayAllowedUsers,
   Access.GatewayAllowAllUsers,
   ...platformNames.flatMap((name) => Object.values(Access.settingsOf(name)))
