@@ -4,6 +4,7 @@
  */
 import type { Effect } from "effect"
 import type { SendError } from "../Message/SendError.ts"
+import type { Rate } from "./Meter.ts"
 
 /** A place to speak to: the coordinates that stay fixed for all rows of one send queue. */
 export interface Target {
@@ -123,6 +124,15 @@ export interface SendReceipt {
   readonly messageId: string | null
 }
 
+/** How the platform meters one bot account (`delivery O11`); its own file says with which figures. */
+export interface Pace {
+  /** Over all chats; `null` = not known. */
+  readonly bot: Rate | null
+  readonly chat: (target: Target) => Rate | null
+  /** What has to pause when the platform asks for one: that chat, or the whole bot. */
+  readonly flood: "chat" | "bot"
+}
+
 export interface Outlet {
   /** Name of the link: platform and bot identity, for example `relay:` or `telegram:4711`. */
   readonly link: string
@@ -131,6 +141,8 @@ export interface Outlet {
   /** Completes when `isUp` has become true; at once if it is. */
   readonly awaitUp: Effect.Effect<void>
   readonly capabilities: (target: Target) => Capabilities
+  /** Absent: no limit until the platform asks for a pause, which is then the chat's. */
+  readonly pace?: Pace
   /** What the link declares as a whole (law 3), for status. */
   readonly settle: () => Settle
   readonly send: (request: SendRequest) => Effect.Effect<SendReceipt, SendError>

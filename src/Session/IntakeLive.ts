@@ -6,6 +6,7 @@ import { Clock, Effect, Layer, Metric, Random, Result } from "effect"
 import { Access } from "../Access/Access.ts"
 import { GroupSessionsPerUser, ThreadSessionsPerUser } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
+import { SendQueues } from "../Delivery/SendQueues.ts"
 import { buried, type InboxRow, type NewInboxRow, taken } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { sanitizeText } from "../Storage/StoredText.ts"
@@ -39,6 +40,7 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const access = yield* Access
     const journal = yield* Journal
+    const queues = yield* SendQueues
     const lanes = yield* Lanes
     const clock = yield* Clock.Clock
     const settings = yield* Settings
@@ -104,6 +106,7 @@ export const layer = Layer.effect(
           if (row === null || stored === undefined) continue
           const id = Number(stored.id)
           const inboxRow: InboxRow = { ...row, id, state: "waiting", starts: 0 }
+          queues.opened(row.link, row.event.source.platform, row.event.source.chatId)
           lanes.ring(inboxRow, previousOf(row.sessionKey, id))
         }
         for (const outcome of ["taken", "duplicate", "refused"] as const) {

@@ -26,7 +26,7 @@ export const laneOf = (sessionKey: string): number => {
 /** A session without turn, queue or message for this long is forgotten; the next message revives it. */
 const passivateAfter = Duration.minutes(30)
 const sweepEvery = Duration.seconds(5)
-/** Sessions that one sweep wakes at most; the rest is found by the next ones, oldest first. */
+/** Sessions that one sweep wakes at most; the next one goes on behind them. */
 const sweepLimit = 1000
 
 export interface LanesView {
@@ -73,12 +73,15 @@ export class Lanes extends Context.Service<
       }
       const running = () => sum((lane) => lane.running())
 
+      /** Where the next sweep begins: a session whose rows stay undone for long must not hide the ones behind it. */
+      let swept = ""
       const sweep = (age: Duration.Duration) =>
         Effect.clockWith((clock) =>
-          inbox.sessionsWithUndone(clock.currentTimeMillisUnsafe() - Duration.toMillis(age) + 1, sweepLimit)
+          inbox.sessionsWithUndone(clock.currentTimeMillisUnsafe() - Duration.toMillis(age) + 1, swept, sweepLimit)
         ).pipe(
           Effect.map((keys) => {
             for (const key of keys) laneFor(key).sweep(key)
+            swept = keys.length < sweepLimit ? "" : keys.at(-1)!
           }),
           Effect.catch((error) => Effect.logWarning("the inbox could not be swept, will try again", error.message))
         )

@@ -9,6 +9,7 @@ import type { Provenance } from "../Message/Source.ts"
 import * as BatchStatement from "./BatchStatement.ts"
 import type { Write } from "./BatchStatement.ts"
 import { Database } from "./Database.ts"
+import * as Pruning from "./Pruning.ts"
 import { sanitizeText } from "./StoredText.ts"
 
 /** `conversation Q9`; the first three are undone and run after a crash. */
@@ -210,15 +211,16 @@ export class Inbox extends Context.Service<
   {
     /** Undone rows of one session, oldest first. Rows that no longer decode are left out, logged and marked dead. */
     readonly undoneOf: (sessionKey: string, limit: number) => Effect.Effect<ReadonlyArray<InboxRow>, SqlError.SqlError>
-    /** Keys of sessions that have undone rows taken before `before`, oldest row first. */
+    /** Keys above `after` of sessions that have undone rows taken before `before`, in order of the key. */
     readonly sessionsWithUndone: (
       before: number,
+      after: string,
       limit: number
     ) => Effect.Effect<ReadonlyArray<string>, SqlError.SqlError>
     /** Lets rows wait again whose turn was running when the last process ended; says how many those were. */
     readonly recoverRunning: Effect.Effect<number, SqlError.SqlError>
     /** Deletes rows that ended before `before`: their keys are free again. */
-    readonly prune: (before: number, limit: number) => Effect.Effect<number, SqlError.SqlError>
+    readonly prune: Pruning.Prune
     /** Undone rows by state. */
     readonly counts: Effect.Effect<Readonly<Record<string, number>>, SqlError.SqlError>
   }
@@ -269,31 +271,24 @@ export class Inbox extends Context.Service<
         `SELECT ${columns} FROM inbox WHERE session_key = $1 AND ${undone} ORDER BY id LIMIT $2`
       )
       const selectSessions = text(
-        `SELECT session_key, MIN(id) AS first FROM inbox WHERE ${undone} AND taken_at < ? GROUP BY session_key ORDER BY first LIMIT ?`,
-        `SELECT session_key, MIN(id) AS first FROM inbox WHERE ${undone} AND taken_at < $1 GROUP BY session_key ORDER BY first LIMIT $2`
+        `SELECT DISTINCT session_key FROM inbox WHERE ${undone} AND session_key > ? AND taken_at < ? ORDER BY session_key LIMIT ?`,
+        `SELECT DISTINCT session_key FROM inbox WHERE ${undone} AND session_key > $1 AND taken_at < $2 ORDER BY session_key LIMIT $3`
       )
-      // The oldest rows only, in order of `id`, so that deleting needs no index over time.
-      const oldest = "SELECT id, ended_at FROM inbox ORDER BY id LIMIT"
-      const pruneText = text(
-        `DELETE FROM inbox WHERE id IN (SELECT id FROM (${oldest} ?2) AS oldest WHERE ended_at < ?1) RETURNING id`,
-        `DELETE FROM inbox WHERE id IN (SELECT id FROM (${oldest} $2) AS oldest WHERE ended_at < $1) RETURNING id`
-      )
-
       return {
         undoneOf: (sessionKey, limit) =>
           database.execute(selectUndone, [sessionKey, limit]).pipe(
             Effect.flatMap((rows) => (rows.length === 0 ? Effect.succeed([]) : Effect.forEach(rows, decode))),
             Effect.map((rows) => rows.filter((row) => row !== null))
           ),
-        sessionsWithUndone: (before, limit) =>
-          Effect.map(database.execute(selectSessions, [before, limit]), (rows) =>
+        sessionsWithUndone: (before, after, limit) =>
+          Effect.map(database.execute(selectSessions, [after, before, limit]), (rows) =>
             rows.map((row) => String(row.session_key))
           ),
         recoverRunning: Effect.map(
           database.execute("UPDATE inbox SET state = 'waiting' WHERE state = 'running' RETURNING id", []),
           (rows) => rows.length
         ),
-        prune: (before, limit) => Effect.map(database.execute(pruneText, [before, limit]), (rows) => rows.length),
+        prune: Pruning.make(database, { name: "inbox", key: "id", endedBefore: "ended_at <" }),
         counts: Effect.map(
           database.execute(`SELECT state, COUNT(*) AS n FROM inbox WHERE ${undone} GROUP BY state`, []),
           (rows) => Object.fromEntries(rows.map((row) => [String(row.state), Number(row.n)]))
