@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { Duration } from "effect"
 import * as Access from "../src/Access/Access.ts"
+import { agentSettings } from "../src/Agent/AgentSettings.ts"
 import { gatewaySettings } from "../src/Config/GatewaySettings.ts"
 import type { Setting } from "../src/Config/Setting.ts"
 import { relaySettings } from "../src/Relay/RelaySettings.ts"
@@ -16,6 +17,7 @@ const code = (text: string): string => (text.includes("`") ? `\`\` ${text} \`\``
 
 const valueOf = (value: unknown): string => {
   if (value === null || (Array.isArray(value) && value.length === 0)) return "none"
+  if (typeof value === "object" && Object.keys(value).length === 0) return "none"
   if (Duration.isDuration(value)) return code(String(Duration.toSeconds(value)))
   if (typeof value === "object" && "_tag" in value) return code(String(value._tag))
   return typeof value === "string" ? (value === "" ? "empty" : code(value)) : code(String(value))
@@ -37,6 +39,7 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
 
 const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   gateway: gatewaySettings,
+  agents: agentSettings,
   relay: relaySettings,
   access: [Access.GatewayAllowedUsers, Access.GatewayAllowAllUsers, ...Object.values(Access.settingsOf("PLATFORM"))]
 }

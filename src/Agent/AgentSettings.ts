@@ -167,10 +167,7 @@ export type Rule = typeof Rule.Type
 
 export const AgentRoutes = Setting.make<ReadonlyArray<Rule>>({
   key: "agent.routes",
-  kind: Setting.structure(
-    Schema.Array(Rule),
-    "a list of maps with agent, and any of platform, chat, user and command"
-  ),
+  kind: Setting.structure(Schema.Array(Rule), "a list of maps with agent, and any of platform, chat, user and command"),
   default: [],
   description: "which agent answers where; the first that fits counts"
 })

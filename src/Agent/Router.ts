@@ -109,8 +109,7 @@ export const layer = (
       const models = Effect.map(
         Effect.forEach(
           listing,
-          ([name, agent]) =>
-            Effect.map(Effect.result(agent.models!), (result) => ({ name, result })),
+          ([name, agent]) => Effect.map(Effect.result(agent.models!), (result) => ({ name, result })),
           { concurrency: 4 }
         ),
         (results) =>

@@ -195,7 +195,7 @@ const main = Effect.gen(function* () {
       const url = (yield* settings.get(ProxyUrl))?.replace(/\/+$/, "") ?? null
       const layer = yield* openAi(where, {
         // The path of the completions is part of the contract, whatever stands before it.
-        url: url === null || /\/v1$/.test(url) ? url : `${url}/v1`,
+        url: url === null || url.endsWith("/v1") ? url : `${url}/v1`,
         key: yield* settings.get(Given.ProxyKey),
         model: proxyModel,
         fallbacks: [],
@@ -288,7 +288,12 @@ export const chosenAgent: Effect.Effect<ChosenAgent, ConfigError, Settings> = Ef
   const names = [first, ...others].map(({ name }) => name)
   for (const { agent } of rules) {
     if (!names.includes(agent)) {
-      return yield* problem("agent.routes", `"${agent}"`, names.join(" or "), `name it under agents, or correct the route`)
+      return yield* problem(
+        "agent.routes",
+        `"${agent}"`,
+        names.join(" or "),
+        `name it under agents, or correct the route`
+      )
     }
   }
   return rules.length === 0 ? first : { name: first.name, layer: Router.layer([first, ...others], rules) }

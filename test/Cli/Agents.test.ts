@@ -25,8 +25,14 @@ describe("the agent that is chosen", () => {
     [
       "echo",
       {
-        agents: { coder: { kind: "acp", command: "node agent.js" }, big: { kind: "openai", base_url: "http://x", model: "m" } },
-        "agent.routes": [{ command: "code", agent: "coder" }, { user: 7, agent: "big" }]
+        agents: {
+          coder: { kind: "acp", command: "node agent.js" },
+          big: { kind: "openai", base_url: "http://x", model: "m" }
+        },
+        "agent.routes": [
+          { command: "code", agent: "coder" },
+          { user: 7, agent: "big" }
+        ]
       }
     ]
   ] as const) {

@@ -192,5 +192,3 @@ export const make = Effect.fnUntraced(function* (launch: AgentProcess.Launch, li
     sizes: () => [...slots].map(({ held }) => held.size)
   }
 })
-
-export type Pool = Effect.Success<ReturnType<typeof make>>

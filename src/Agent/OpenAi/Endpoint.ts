@@ -17,7 +17,7 @@ import {
   retryAfterOf,
   wordsOf
 } from "./Failure.ts"
-import { Reading } from "./Reading.ts"
+import type { Reading } from "./Reading.ts"
 import { decodeErrorBody, decodeModels, type Message } from "./Wire.ts"
 
 export interface Endpoint {

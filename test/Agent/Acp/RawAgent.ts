@@ -90,8 +90,14 @@ const prompt = (id: unknown, sessionId: string, text: string): void => {
   }
 }
 
+interface Request {
+  readonly id?: unknown
+  readonly method?: string
+  readonly params?: { readonly sessionId: string; readonly prompt: ReadonlyArray<{ readonly text: string }> }
+}
+
 createInterface({ input: process.stdin }).on("line", (line) => {
-  const { id, method, params } = JSON.parse(line) as { id?: unknown; method?: string; params?: any }
+  const { id, method, params } = JSON.parse(line) as Request
   switch (method) {
     case "initialize":
       if (mode === "silent") return
@@ -101,7 +107,7 @@ createInterface({ input: process.stdin }).on("line", (line) => {
       write({ id, result: { sessionId: `raw-${++sessions}` } })
       return
     case "session/prompt":
-      prompt(id, params.sessionId, params.prompt.at(-1).text)
+      prompt(id, params?.sessionId ?? "", params?.prompt.at(-1)?.text ?? "")
       return
     default:
       if (id !== undefined && method !== undefined) write({ id, error: { code: -32_601, message: "Method not found" } })

@@ -1,46 +1,15 @@
-/** The OpenAI-compatible agent against a strict server over real sockets (`conversation T2`, E1, H, S3, X1). */
+/** The OpenAI-compatible agent against a strict server over real sockets (`conversation T2`, H, X1). */
 import { mkdtempSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Redacted, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { Agent, type AgentEvent, noChoices } from "../../../src/Agent/Agent.ts"
-import * as OpenAi from "../../../src/Agent/OpenAi/OpenAi.ts"
 import type { Media } from "../../../src/Message/MessageEvent.ts"
 import { eventually } from "../../support/Eventually.ts"
-import { events, failure, finalOf, history, reply, turn } from "../Turns.ts"
+import { events, finalOf, history, reply, turn } from "../Turns.ts"
 import * as Server from "./CompletionServer.ts"
-
-const optionsFor = (servers: ReadonlyArray<Server.CompletionServer>, more: Partial<OpenAi.Options> = {}) => {
-  const [first, ...rest] = servers.map(({ url }, i) => ({
-    name: `server ${i}`,
-    baseUrl: url,
-    apiKey: Redacted.make(`key-of-server-${i}`),
-    model: `model-${i}`
-  }))
-  return {
-    endpoints: [first!, ...rest] as const,
-    contextWindow: 32_000,
-    maxTokens: null,
-    summaryModel: null,
-    mediaCache: "/nowhere",
-    isProxy: false,
-    ...more
-  }
-}
-
-/** Runs with servers and the agent over them; at the end no server may have anything to complain about. */
-const withServers = <A, E>(
-  count: number,
-  body: (...servers: ReadonlyArray<Server.CompletionServer>) => Effect.Effect<A, E, Agent>,
-  more: Partial<OpenAi.Options> = {}
-) =>
-  Effect.gen(function* () {
-    const servers = yield* Effect.all(Array.from({ length: count }, () => Server.make))
-    const result = yield* body(...servers).pipe(Effect.provide(OpenAi.layer(optionsFor(servers, more))))
-    for (const { violations } of servers) assert.deepStrictEqual(violations, [])
-    return result
-  }).pipe(Effect.scoped)
+import { withServers } from "./Stage.ts"
 
 const media = (ref: string, mime: string | null, filename: string | null = null): Media => ({
   ref,
@@ -55,7 +24,7 @@ describe("an answer", () => {
   it.live("is streamed, ends with the whole text, and tells what it cost", () =>
     withServers(1, (server) =>
       Effect.gen(function* () {
-        server!.script(Server.says("Good ", "morning", " ☀️"))
+        server.script(Server.says("Good ", "morning", " ☀️"))
         const all = yield* events(turn("hello", { context: "You are in a chat." }))
         assert.deepStrictEqual(all, [
           { _tag: "TextDelta", text: "Good " },
@@ -75,7 +44,7 @@ describe("an answer", () => {
           },
           { _tag: "Final", text: "Good morning ☀️" }
         ])
-        const [seen] = server!.seen
+        const [seen] = server.seen
         assert.strictEqual(seen?.headers.authorization, "Bearer key-of-server-0")
         assert.deepStrictEqual(seen?.body.messages, [
           { role: "system", content: "You are in a chat." },
@@ -88,7 +57,7 @@ describe("an answer", () => {
   it.live("arrives whole however its bytes are cut", () =>
     withServers(1, (server) =>
       Effect.gen(function* () {
-        server!.script((response) => {
+        server.script((response) => {
           response.writeHead(200, { "content-type": "text/event-stream" })
           const bytes = Buffer.from(
             `: keep alive\r\n\r\n${Server.event({ choices: [{ delta: { content: "größer 😀" } }] })}` +
@@ -109,7 +78,7 @@ describe("an answer", () => {
   it.live("of a server that does not stream is taken too", () =>
     withServers(1, (server) =>
       Effect.gen(function* () {
-        server!.script((response) => {
+        server.script((response) => {
           response.writeHead(200, { "content-type": "application/json" })
           response.end(
             JSON.stringify({
@@ -126,7 +95,7 @@ describe("an answer", () => {
   it.live("brings thoughts of either field, and tool calls in pieces", () =>
     withServers(1, (server) =>
       Effect.gen(function* () {
-        server!.script((response) => {
+        server.script((response) => {
           const stream = Server.open(response)
           stream.delta({ reasoning_content: "hm" })
           stream.delta({ reasoning: "aha" })
@@ -158,7 +127,7 @@ describe("an answer", () => {
   it.live("survives events that do not decode", () =>
     withServers(1, (server) =>
       Effect.gen(function* () {
-        server!.script((response) => {
+        server.script((response) => {
           const stream = Server.open(response)
           stream.delta({ content: "one " })
           stream.raw('data: {broken\n\ndata: 17\n\ndata: {"choices":"no"}\n\nnonsense\n\n: comment\n\n')
@@ -174,12 +143,12 @@ describe("an answer", () => {
   it.live("that breaks off is delivered as far as it came", () =>
     withServers(1, (server) =>
       Effect.gen(function* () {
-        server!.script((response) => {
+        server.script((response) => {
           Server.open(response).delta({ content: "half an ans" })
           setImmediate(() => response.destroy())
         })
         assert.strictEqual(yield* reply(turn("x")), "half an ans")
-        assert.lengthOf(server!.seen, 1)
+        assert.lengthOf(server.seen, 1)
       })
     )
   )
@@ -190,7 +159,7 @@ describe("what is sent", () => {
     withServers(1, (server) =>
       Effect.gen(function* () {
         yield* reply(turn("new", { history: Effect.succeed(history("a", "b", "c")) }))
-        assert.deepStrictEqual(server!.seen[0]?.body.messages, [
+        assert.deepStrictEqual(server.seen[0]?.body.messages, [
           { role: "user", content: "a" },
           { role: "assistant", content: "b" },
           { role: "user", content: "c\n\nnew" }
@@ -206,11 +175,11 @@ describe("what is sent", () => {
         Effect.gen(function* () {
           const long = (name: string) => `${name} ${"x".repeat(2000)}`
           const rows = history(...Array.from({ length: 7 }, (_, i) => long(`message ${i}`)))
-          server!.script(Server.says("They spoke of x."))
+          server.script(Server.says("They spoke of x."))
           yield* reply(turn("new", { history: Effect.succeed(rows) }))
-          assert.lengthOf(server!.seen, 2)
-          assert.include(JSON.stringify(server!.seen[0]?.body.messages), "message 0")
-          const sent = server!.seen[1]!.body.messages
+          assert.lengthOf(server.seen, 2)
+          assert.include(JSON.stringify(server.seen[0]?.body.messages), "message 0")
+          const sent = server.seen[1]!.body.messages
           assert.deepStrictEqual(sent[0], {
             role: "system",
             content: "Summary of the earlier conversation:\nThey spoke of x."
@@ -218,7 +187,7 @@ describe("what is sent", () => {
           assert.notInclude(JSON.stringify(sent), "message 0")
           assert.include(JSON.stringify(sent), "message 6")
           yield* reply(turn("again", { history: Effect.succeed(rows) }))
-          assert.lengthOf(server!.seen, 3)
+          assert.lengthOf(server.seen, 3)
         }),
       { contextWindow: 5600 }
     )
@@ -228,10 +197,10 @@ describe("what is sent", () => {
     withServers(2, (first, second) =>
       Effect.gen(function* () {
         const choices = { model: "other", provider: "server 1", reasoning: "high" }
-        second!.script(Server.refuses(401, "Incorrect API key"))
+        second.script(Server.refuses(401, "Incorrect API key"))
         assert.strictEqual(yield* reply(turn("x", { choices })), "x")
-        assert.deepInclude(second!.seen[0]?.body, { model: "other", reasoning_effort: "high" })
-        assert.strictEqual(first!.seen[0]?.body.model, "model-0")
+        assert.deepInclude(second.seen[0]?.body, { model: "other", reasoning_effort: "high" })
+        assert.strictEqual(first.seen[0]?.body.model, "model-0")
       })
     )
   )
@@ -240,14 +209,14 @@ describe("what is sent", () => {
     withServers(1, (server) =>
       Effect.gen(function* () {
         const choices = { ...noChoices, reasoning: "high" }
-        server!.script(
+        server.script(
           Server.refuses(400, "Unrecognized request argument supplied: reasoning_effort"),
           Server.refuses(422, "stream_options: extra fields not permitted")
         )
         assert.strictEqual(yield* reply(turn("x", { choices })), "x")
         assert.strictEqual(yield* reply(turn("y", { choices })), "y")
-        assert.lengthOf(server!.seen, 4)
-        for (const { body } of server!.seen.slice(2)) {
+        assert.lengthOf(server.seen, 4)
+        for (const { body } of server.seen.slice(2)) {
           assert.notProperty(body, "reasoning_effort")
           assert.notProperty(body, "stream_options")
         }
@@ -278,7 +247,7 @@ describe("what is sent", () => {
               media(join(cache, "..", "secret.png"), "image/png")
             ]
             yield* reply(turn("look", { media: files }))
-            assert.deepStrictEqual(server!.seen[0]?.body.messages[0]?.content, [
+            assert.deepStrictEqual(server.seen[0]?.body.messages[0]?.content, [
               { type: "text", text: "look\n\n[Attached, but not readable for you: secret.png, link.png, secret.png]" },
               { type: "image_url", image_url: { url: `data:image/png;base64,${btoa("cat")}` } },
               { type: "image_url", image_url: { url: "https://example.org/dog.jpg" } },
@@ -287,172 +256,16 @@ describe("what is sent", () => {
                 file: { filename: "paper.pdf", file_data: `data:application/pdf;base64,${btoa("paper")}` }
               }
             ])
-            server!.script(Server.refuses(400, "messages[0].content must be a string"))
+            server.script(Server.refuses(400, "messages[0].content must be a string"))
             yield* reply(turn("look", { media: files.slice(0, 1) }))
             assert.strictEqual(
-              server!.seen[2]?.body.messages[0]?.content,
+              server.seen[2]?.body.messages[0]?.content,
               "look\n\n[Attached, but not readable for you: cat.png]"
             )
           }),
         { mediaCache: cache }
       )
     }).pipe(Effect.scoped)
-  )
-})
-
-describe("a failure", () => {
-  for (const [status, message, category] of [
-    [401, "Incorrect API key provided", "auth"],
-    [402, "Payment required", "balance"],
-    [429, "You exceeded your current quota", "balance"],
-    [400, "This model's maximum context length is 8192 tokens", "context"],
-    [413, "too large", "context"],
-    [400, "The request was rejected by our content policy", "policy"],
-    [404, "The model does not exist", "bad_request"]
-  ] as const) {
-    it.live(`${status} "${message}" is ${category}`, () =>
-      withServers(1, (server) =>
-        Effect.gen(function* () {
-          server!.script(...Array.from({ length: 3 }, () => Server.refuses(status, message)))
-          const error = yield* failure(turn("x"))
-          assert.strictEqual(error.category, category)
-          assert.isFalse(error.retryable)
-        })
-      )
-    )
-  }
-
-  it.live("that passes is waited out, for as long as the server asks", () =>
-    withServers(1, (server) =>
-      Effect.gen(function* () {
-        server!.script(
-          Server.refuses(503, "overloaded", { "retry-after-ms": "5" }),
-          Server.refuses(429, "Rate limit reached", { "retry-after": "0" })
-        )
-        assert.strictEqual(yield* reply(turn("x")), "x")
-        assert.lengthOf(server!.seen, 3)
-      })
-    )
-  )
-
-  it.live("a rate limit longer than a moment is told with its time", () =>
-    withServers(1, (server) =>
-      Effect.gen(function* () {
-        server!.script(Server.refuses(429, "Rate limit reached", { "retry-after": "3600" }))
-        const error = yield* failure(turn("x"))
-        assert.deepInclude(error, { category: "rate_limit", retryable: true, retryAfter: 3600 })
-        assert.lengthOf(server!.seen, 1)
-      })
-    )
-  )
-
-  it.live("of one endpoint is not seen when the next one answers", () =>
-    withServers(3, (first, second, third) =>
-      Effect.gen(function* () {
-        first!.script(Server.refuses(429, "Rate limit reached", { "retry-after": "3600" }))
-        second!.script(
-          (response) => {
-            Server.open(response).raw(Server.event({ error: { message: "overloaded", code: 529 } }))
-            response.end()
-          },
-          ...Array.from({ length: 2 }, () => Server.refuses(502, "bad gateway", { "retry-after": "0" }))
-        )
-        assert.strictEqual(yield* reply(turn("x")), "x")
-        assert.deepStrictEqual(
-          [first, second, third].map((server) => server!.seen.length),
-          [1, 3, 1]
-        )
-      })
-    )
-  )
-
-  it.live("after a part of the answer was shown is the end: nothing is said twice", () =>
-    withServers(2, (first, second) =>
-      Effect.gen(function* () {
-        first!.script((response) => {
-          const stream = Server.open(response)
-          stream.delta({ content: "so far" })
-          stream.raw(Server.event({ error: { message: "The server is overloaded", code: null } }))
-          stream.end()
-        })
-        assert.strictEqual((yield* failure(turn("x"))).category, "overloaded")
-        assert.lengthOf(second!.seen, 0)
-      })
-    )
-  )
-
-  it.live("a conversation that is too long is sent again by half", () =>
-    withServers(1, (server) =>
-      Effect.gen(function* () {
-        const rows = history(...Array.from({ length: 16 }, (_, i) => `${i} ${"x".repeat(4000)}`))
-        server!.script(Server.refuses(400, "context_length_exceeded"), Server.says("a summary"))
-        assert.strictEqual(yield* reply(turn("x", { history: Effect.succeed(rows) })), "x")
-        const sizes = server!.seen.map(({ body }) => JSON.stringify(body.messages).length)
-        assert.isBelow(sizes[2]!, sizes[0]! / 2)
-      })
-    )
-  )
-
-  it.live("an endpoint that is not there is a provider failure, without its key in the words", () =>
-    Effect.gen(function* () {
-      const error = yield* failure(turn("x")).pipe(
-        Effect.provide(OpenAi.layer(optionsFor([{ url: "http://127.0.0.1:1/v1" } as Server.CompletionServer])))
-      )
-      assert.strictEqual(error.category, "provider")
-      assert.isTrue(error.retryable)
-      assert.notInclude(error.message, "key-of-server")
-    })
-  )
-
-  it.live("an answer in another language than ours is one error", () =>
-    withServers(1, (server) =>
-      Effect.gen(function* () {
-        const page: Server.Script = (response) => {
-          response.writeHead(200, { "content-type": "text/html" })
-          response.end("<html>log in first</html>")
-        }
-        server!.script(page, page, page)
-        assert.strictEqual((yield* failure(turn("x"))).category, "provider")
-      })
-    )
-  )
-})
-
-describe("a stop", () => {
-  for (const [name, script] of [
-    ["before the first byte", () => {}],
-    ["in the middle of a stream", (response) => Server.open(response).delta({ content: "…" })]
-  ] as ReadonlyArray<readonly [string, Server.Script]>) {
-    it.live(`${name} closes the connection, seen from the server`, () =>
-      withServers(1, (server) =>
-        Effect.gen(function* () {
-          server!.script(script)
-          const fiber = yield* Effect.forkChild(events(turn("x")))
-          yield* eventually("the request", () => server!.seen.length === 1)
-          yield* Fiber.interrupt(fiber)
-          yield* eventually("the client to go away", () => server!.aborted() === 1, { seconds: 2 })
-        })
-      )
-    )
-  }
-
-  it.live("closes connections of two hundred turns, and leaves nothing behind", () =>
-    withServers(1, (server) =>
-      Effect.gen(function* () {
-        const count = 200
-        server!.script(
-          ...Array.from(
-            { length: count },
-            (): Server.Script => (response) => Server.open(response).delta({ content: "…" })
-          )
-        )
-        const fibers = yield* Effect.forEach(Array.from({ length: count }), () => Effect.forkChild(events(turn("x"))))
-        yield* eventually("the requests", () => server!.seen.length === count, { seconds: 10 })
-        yield* Fiber.interruptAll(fibers)
-        yield* eventually("the clients to go away", () => server!.aborted() === count, { seconds: 5 })
-        assert.strictEqual(yield* reply(turn("still there")), "still there")
-      })
-    )
   )
 })
 
@@ -466,7 +279,7 @@ describe("beside turns", () => {
           models.map(({ id, provider }) => `${provider}: ${id}`),
           ["server 0: served", "server 0: other", "server 1: served", "server 1: other"]
         )
-        first!.models.push("later")
+        first.models.push("later")
         assert.lengthOf(yield* agent.models!, 4)
       })
     )
@@ -475,10 +288,10 @@ describe("beside turns", () => {
   it.live("a conversation is compressed with a focus", () =>
     withServers(1, (server) =>
       Effect.gen(function* () {
-        server!.script(Server.says("short"))
+        server.script(Server.says("short"))
         const agent = yield* Agent
         assert.strictEqual(yield* agent.compress!(history("long", "story"), "the story"), "short")
-        assert.include(JSON.stringify(server!.seen[0]?.body.messages), "Pay most attention to: the story")
+        assert.include(JSON.stringify(server.seen[0]?.body.messages), "Pay most attention to: the story")
       })
     )
   )
@@ -490,8 +303,8 @@ describe("beside turns", () => {
         Effect.gen(function* () {
           const files = [media("https://example.org/dog.jpg", "image/jpeg")]
           yield* reply(turn("x", { media: files }))
-          assert.strictEqual(server!.seen[0]?.headers["x-hermes-session-id"], "s1")
-          assert.strictEqual(server!.seen[0]?.body.messages[0]?.content, "x")
+          assert.strictEqual(server.seen[0]?.headers["x-hermes-session-id"], "s1")
+          assert.strictEqual(server.seen[0]?.body.messages[0]?.content, "x")
         }),
       { isProxy: true }
     )
@@ -513,14 +326,14 @@ describe("beside turns", () => {
 it.live("a stream can be taken piece by piece", () =>
   withServers(1, (server) =>
     Effect.gen(function* () {
-      server!.script((response) => {
+      server.script((response) => {
         Server.open(response).delta({ content: "first" })
       })
       const agent = yield* Agent
       const run = yield* agent.start(turn("x"))
       const taken = yield* Stream.runCollect(Stream.take(run.events, 1))
       assert.deepStrictEqual(taken, [{ _tag: "TextDelta", text: "first" }])
-      yield* eventually("the client to go away", () => server!.aborted() === 1, { seconds: 2 })
+      yield* eventually("the client to go away", () => server.aborted() === 1, { seconds: 2 })
     }).pipe(Effect.scoped)
   )
 )
