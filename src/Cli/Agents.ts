@@ -16,6 +16,7 @@ import * as Router from "../Agent/Router.ts"
 import { ConfigError } from "../Config/ConfigError.ts"
 import { AcpCommand, agentKind, OpenAiBaseUrl, ProxyUrl } from "../Config/GatewaySettings.ts"
 import { registerSecret } from "../Config/Redact.ts"
+import { isSecretName } from "../Config/SecretNames.ts"
 import * as Setting from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
 import { version } from "../Operations/Version.ts"
@@ -43,7 +44,7 @@ const endpointUrl = (where: string, text: string): Effect.Effect<string, ConfigE
       )
     }
     const path = url.pathname.replace(/\/+$/, "").replace(/\/chat\/completions$/, "")
-    return Effect.succeed(`${url.origin}${path === "" ? "/v1" : path}${url.search}`)
+    return Effect.succeed(`${url.origin}${path === "" ? "/v1" : path}`)
   })
 
 const secretOf = (text: string | undefined): Redacted.Redacted | null => {
@@ -163,6 +164,7 @@ const acp = Effect.fnUntraced(function* (
     ...(yield* taken([...plain, ...(given.pass_environment ?? [])])),
     ...given.environment
   }
+  for (const [name, value] of Object.entries(environment)) if (isSecretName(name)) registerSecret(value)
   const program = findProgram(command, environment["PATH"] ?? "")
   if (program === null) {
     return yield* problem(where, `"${command}"`, "a program that can be run", "install it, or write its whole path")
