@@ -17,9 +17,11 @@ import { redact } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
+import type { Media } from "../Message/MessageEvent.ts"
 import type { Turn } from "../Session/Turns.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Transcript } from "../Storage/Transcript.ts"
+import { withContext } from "./ChannelContext.ts"
 import * as Preview from "./Preview.ts"
 import { Prompts } from "./Prompts.ts"
 import * as Texts from "./Texts.ts"
@@ -47,6 +49,22 @@ export interface Run extends Voice.Occasion {
   lastActive: number
   /** The agent gave none for too long, and its fiber was interrupted for that. */
   isStuck: boolean
+}
+
+/** The indicator belongs to the message, wherever its answer goes (`relay L11`). */
+const typingTarget = ({ target, turn }: Run) => {
+  const { answerIn } = turn.row.event
+  return answerIn === undefined ? target : { ...target, threadId: answerIn.typing }
+}
+
+/** Files that came in, where the agent can read them (`relay O7`). */
+const readable = (outlet: Outlet | null, media: ReadonlyArray<Media>): Effect.Effect<ReadonlyArray<Media>> => {
+  const local = outlet?.localMedia
+  return local === undefined || media.length === 0
+    ? Effect.succeed(media)
+    : Effect.forEach(media, (file) => Effect.map(local(file.ref), (ref) => ({ ...file, ref })), {
+        concurrency: "unbounded"
+      })
 }
 
 /** How often silent agents are looked for. */
@@ -155,15 +173,15 @@ export class AgentCall extends Context.Service<
         const { turn } = run
         const { event } = turn.row
         const indicator =
-          run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, run.target) : null
+          run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, typingTarget(run)) : null
         const sessionId = turn.route?.sessionId ?? ""
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: event.text,
-          media: event.media,
+          text: withContext(event),
+          media: yield* readable(run.outlet, event.media),
           context: "",
           choices: noChoices,
           history: Effect.suspend(() =>

@@ -6,7 +6,7 @@
 import { Effect, Latch, Schedule, type Scope } from "effect"
 import type { Capabilities, Outlet } from "../Delivery/Outlet.ts"
 import * as IdempotencyKey from "../Delivery/IdempotencyKey.ts"
-import { targetOf } from "../Delivery/Attempt.ts"
+import { targetOf, waysOf } from "../Delivery/Attempt.ts"
 import { length } from "../Delivery/TextLength.ts"
 import type { SendError } from "../Message/SendError.ts"
 import type { JournalError } from "../Storage/Journal.ts"
@@ -64,7 +64,9 @@ export const make = Effect.fnUntraced(function* (options: {
         text,
         replyTo: row.payload.replyTo,
         notify: false,
-        expectEdits: true
+        expectEdits: true,
+        ...waysOf(row),
+        rank: "interim"
       })
       .pipe(
         Effect.map(({ messageId }) => messageId),

@@ -8,7 +8,7 @@ import type { Journal } from "../Storage/Journal.ts"
 import { type OutboxRow, progressed } from "../Storage/Outbox.ts"
 import * as Backoff from "./Backoff.ts"
 import { contentHash } from "./IdempotencyKey.ts"
-import type { Outlet, Target } from "./Outlet.ts"
+import type { Outlet, SendRank, SendRequest, Target } from "./Outlet.ts"
 import { split } from "./Splitter.ts"
 
 /** Heads a message that may be on the screen already (`delivery O4` c); its length is reserved when a reply is split. */
@@ -50,6 +50,21 @@ export const targetOf = (row: OutboxRow): Target => ({
   chatType: row.payload.chatType,
   threadId: row.payload.threadId,
   scopeId: row.payload.scopeId
+})
+
+const ranks: Readonly<Record<OutboxRow["kind"], SendRank>> = {
+  final: "final",
+  prompt: "approval",
+  notice: "notice",
+  scheduled: "scheduled",
+  commentary: "interim",
+  tool: "edit"
+}
+
+/** How a row's text leaves, beside what it says. */
+export const waysOf = ({ kind, payload, sessionKey }: OutboxRow): Pick<SendRequest, "rank" | "followUp"> => ({
+  rank: ranks[kind],
+  ...(payload.followUp === undefined || sessionKey === null ? {} : { followUp: { kind: payload.followUp, sessionKey } })
 })
 
 /** A chat as the dead targets know it. */
@@ -134,7 +149,10 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
   const { payload, preview } = row
   const target = targetOf(row)
   const send = (key: string, text: string, replyTo: string | null = payload.replyTo) =>
-    Effect.map(outlet.send({ key, target, text, replyTo, notify: payload.notify }), (receipt) => receipt.messageId)
+    Effect.map(
+      outlet.send({ key, target, text, replyTo, notify: payload.notify, ...waysOf(row) }),
+      (receipt) => receipt.messageId
+    )
   const rich = richSend(row, outlet)
   const whole = Effect.catchIf(
     rich === null
@@ -177,7 +195,8 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
           text: preview.text,
           replyTo: payload.replyTo,
           notify: false,
-          expectEdits: true
+          expectEdits: true,
+          ...waysOf(row)
         }),
         ({ messageId }) => edit(messageId)
       )
@@ -228,7 +247,8 @@ const sayPiece = (row: OutboxRow, pieces: Pieces, context: Context): Effect.Effe
       target,
       text: payload.marked ? repeatMark + piece : piece,
       replyTo: pieces.sent === 0 ? payload.replyTo : null,
-      notify: payload.notify
+      notify: payload.notify,
+      ...waysOf(row)
     }),
     ({ messageId }) => {
       const sent = pieces.sent + 1

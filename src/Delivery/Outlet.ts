@@ -66,7 +66,14 @@ export interface SendRequest {
   readonly notify: boolean
   /** First send of a text that grows: the platform uses a form that can be edited (`delivery A4`). */
   readonly expectEdits?: boolean
+  /** Answer by the capability that came with the message of this session; by an ordinary send once it is gone (`relay P3`). */
+  readonly followUp?: { readonly kind: string; readonly sessionKey: string }
+  /** Place among what waits for the link (`delivery O11`); absent = as `notify` says. */
+  readonly rank?: SendRank
 }
+
+/** Order of service (`delivery O11`). */
+export type SendRank = "final" | "approval" | "notice" | "scheduled" | "interim" | "edit" | "typing"
 
 export interface EditRequest {
   readonly key: string
@@ -153,6 +160,8 @@ export interface Outlet {
   readonly typingEnded?: (target: Target) => Effect.Effect<void, SendError>
   readonly media?: (request: MediaRequest) => Effect.Effect<SendReceipt, SendError>
   readonly prompt?: (request: PromptRequest) => Effect.Effect<SendReceipt, SendError>
+  /** A file that came in, where the agent can read it: its path, or the address as it was. Waits a minute at most. */
+  readonly localMedia?: (ref: string) => Effect.Effect<string>
   /** Cosmetic: a failure never fails a turn (`relay L3`). */
   readonly react?: (request: ReactionRequest) => Effect.Effect<void, SendError>
   /** Opens a thread and gives its id. */

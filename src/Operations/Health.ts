@@ -14,8 +14,6 @@ import { Outbox } from "../Storage/Outbox.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { version } from "./Version.ts"
 
-/** A link's proof is void after this time (`platforms-a A5`). */
-const proofPeriod = 150_000
 /** A message that waits longer for its actor shows that actors do not answer. */
 const actorPatience = 30_000
 /** Storage is proven at least this often. */
@@ -78,11 +76,13 @@ export class Health extends Context.Service<
         const waiting = lanes.oldestWaiting()
         if (waiting !== null && now - waiting > actorPatience) found.push("sessions: messages wait for their actor")
         for (const platform of supervisor.view()) {
+          const { proofPeriod, provenAt } = platform
           const { detail, lastIn, lastOut, status } = platform.state
+          const isVoid = (at: number | null) => now - Math.max(at ?? -Infinity, provenAt ?? -Infinity) > proofPeriod
           if (detail === "asleep") continue
           if (status !== "connected") found.push(`${platform.name}: ${status}${detail === null ? "" : ` (${detail})`}`)
-          else if (lastIn === null || now - lastIn > proofPeriod) found.push(`${platform.name}: nothing comes in`)
-          else if (lastOut === null || now - lastOut > proofPeriod) found.push(`${platform.name}: nothing goes out`)
+          else if (isVoid(lastIn)) found.push(`${platform.name}: nothing comes in`)
+          else if (isVoid(lastOut)) found.push(`${platform.name}: nothing goes out`)
         }
         return found
       })

@@ -8,6 +8,7 @@ import type { SqlError } from "effect/sql"
 import { gateway } from "./migrations/0001_gateway.ts"
 import { webChat } from "./migrations/0002_web_chat.ts"
 import { deadTargets } from "./migrations/0006_dead_targets.ts"
+import { webPrompts } from "./migrations/0008_web_prompts.ts"
 import { dialects } from "./migrations/Migration.ts"
 import type { Migration } from "./migrations/Migration.ts"
 
@@ -19,7 +20,7 @@ export class MigrationError extends Schema.TaggedError<MigrationError>()("Migrat
 }) {}
 
 /** In order of their numbers, which ascend; one that came into the list late still runs. */
-export const all: ReadonlyArray<Migration> = [gateway, webChat, deadTargets]
+export const all: ReadonlyArray<Migration> = [gateway, webChat, deadTargets, webPrompts]
 
 const recorded = Effect.flatMap(SqlClient.SqlClient, (sql) =>
   Effect.map(

@@ -63,6 +63,8 @@ export const Payload = Schema.Struct({
   notify: Schema.Boolean,
   /** Headed by the line that says it may be a repeat (`delivery O4` c). */
   marked: Schema.Boolean,
+  /** It answers by a capability of this kind while that lasts (`relay P3`). */
+  followUp: Schema.optionalKey(Schema.String),
   /** The platform's limit is lower than it said: sent in pieces of this size, of which so many have been confirmed. */
   pieces: Schema.optionalKey(Schema.Struct({ limit: Schema.Number, sent: Schema.Number })),
   media: Schema.optionalKey(MediaPart),

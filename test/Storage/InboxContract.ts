@@ -6,9 +6,11 @@ import * as Source from "../../src/Message/Source.ts"
 import { Database } from "../../src/Storage/Database.ts"
 import {
   buried,
+  edited,
   ended,
   Inbox,
   type NewInboxRow,
+  recorded,
   refused,
   started,
   taken,
@@ -46,6 +48,38 @@ const states = (session: string) =>
   )
 
 export const inboxContract = (it: Vitest.MethodsNonLive<Storage>): void => {
+  it.effect(
+    "rows are found by either key, and a waiting one gets another text, one that runs does not (relay I3a)",
+    () =>
+      Effect.gen(function* () {
+        const inbox = yield* Inbox
+        const [first, second] = [row("edited", { bufferKey: "buffer-e" }), row("edited")]
+        const [a, b] = yield* take(first, second)
+        yield* write(started(b!, 1))
+        const byKeys = yield* inbox.byKeys([first.messageKey, null], "buffer-e")
+        assert.deepStrictEqual(byKeys, [
+          {
+            id: a!,
+            messageKey: first.messageKey,
+            bufferKey: "buffer-e",
+            sessionKey: "edited",
+            state: "waiting",
+            event: first.event
+          }
+        ])
+        assert.lengthOf(yield* inbox.byKeys([first.messageKey, second.messageKey], null), 2)
+        assert.deepStrictEqual(yield* inbox.byKeys([null, "nobody's"], "nobody's"), [])
+        const text = (found: MessageEvent.MessageEvent) => ({ ...found, text: "\u0000 changed" })
+        yield* write(edited(a!, text(first.event)), edited(b!, text(second.event)))
+        yield* write(recorded(row("edited"), "an edit"))
+        assert.deepStrictEqual(
+          (yield* undone("edited")).map(({ event }) => event.text),
+          ["\u0000 changed", second.event.text]
+        )
+        assert.deepStrictEqual(yield* states("edited"), ["waiting", "running", "done"])
+      })
+  )
+
   it.effect("a message comes back as it was taken, with what our own intake found out about it", () =>
     Effect.gen(function* () {
       const given = row("whole", {
