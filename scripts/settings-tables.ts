@@ -5,12 +5,15 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { Duration } from "effect"
-import * as Access from "../src/Access/Access.ts"
-import { outgoingSettings } from "../src/Config/Outgoing.ts"
+import { accessSettings } from "../src/Access/KnownSettings.ts"
 import { gatewaySettings } from "../src/Config/GatewaySettings.ts"
+import { outgoingSettings } from "../src/Config/Outgoing.ts"
 import type { Setting } from "../src/Config/Setting.ts"
+import { commandSettings } from "../src/Conversation/Commands/CommandSettings.ts"
+import { PrivacyPiiSalt, PrivacyRedactPii } from "../src/Conversation/ContextPrompt.ts"
 import * as Policy from "../src/Relay/Policy.ts"
 import { relaySettings } from "../src/Relay/RelaySettings.ts"
+import { sessionSettings } from "../src/Session/SessionSettings.ts"
 
 export const page = path.join(import.meta.dirname, "../docs/configure.md")
 
@@ -20,6 +23,7 @@ const valueOf = (value: unknown): string => {
   if (value === null || (Array.isArray(value) && value.length === 0)) return "none"
   if (Duration.isDuration(value)) return code(String(Duration.toSeconds(value)))
   if (typeof value === "object" && "_tag" in value) return code(String(value._tag))
+  if (typeof value === "object" && !Array.isArray(value) && Object.keys(value).length === 0) return "none"
   return typeof value === "string" ? (value === "" ? "empty" : code(value)) : code(String(value))
 }
 
@@ -48,7 +52,9 @@ const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   relay: relaySettings,
   policy: Object.values(Policy.settingsOf("PLATFORM")),
   outgoing: outgoingSettings,
-  access: [Access.GatewayAllowedUsers, Access.GatewayAllowAllUsers, ...Object.values(Access.settingsOf("PLATFORM"))]
+  commands: commandSettings,
+  sessions: [...sessionSettings, PrivacyRedactPii, PrivacyPiiSalt],
+  access: accessSettings(["PLATFORM"])
 }
 
 /** The page with every table between its marks as the program has it; fails when a mark is missing. */

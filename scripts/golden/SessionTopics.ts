@@ -5,7 +5,7 @@ import { isLiveSilence, isSilenceNarration } from "../../src/Delivery/SilenceFil
 import { length } from "../../src/Delivery/TextLength.ts"
 import * as SessionKey from "../../src/Session/SessionKey.ts"
 import { describe, encode, SourceCodec } from "../../src/Session/SourceCodec.ts"
-import { canonical, noAliases, normalize } from "../../src/Session/WhatsAppIdentity.ts"
+import { canonical, noAliases, normalize } from "../../src/Message/WhatsAppIdentity.ts"
 import { isObject, Rejected, type Topic } from "./Topic.ts"
 
 const decodeSource = Schema.decodeUnknownSync(SourceCodec)

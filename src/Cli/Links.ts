@@ -10,7 +10,8 @@ import { Settings } from "../Config/Settings.ts"
 import { outgoing } from "../Config/Outgoing.ts"
 import { paths } from "../Operations/Home.ts"
 import { AdapterError, type Registration } from "../Platforms/Adapter.ts"
-import { commands } from "../Conversation/Commands.ts"
+import { isTyped } from "../Conversation/Commands/Help.ts"
+import { commands } from "../Conversation/Commands/Registry.ts"
 import * as CommandManifest from "../Relay/CommandManifest.ts"
 import * as Credentials from "../Relay/Credentials.ts"
 import { Dialer } from "../Relay/Dialer.ts"
@@ -57,12 +58,14 @@ const connectorPlatform = "relay"
 const ownLink = (options: RelayAdapter.RelayOptions): Registration => ({
   name: "web",
   label: "Web chat",
+  authorizationIsUpstream: true,
   make: Effect.provide(RelayAdapter.make(options), Dialer.layer)
 })
 
 const relayLink = (options: RelayAdapter.RelayOptions): Registration => ({
   name: "relay",
   label: "Relay",
+  authorizationIsUpstream: true,
   make: Effect.gen(function* () {
     const way = yield* outgoing
     const credentials = yield* Credentials.make({ url: options.url, outgoing: way, fronted: options.identities })
@@ -111,7 +114,7 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
           relayLink({
             url,
             identities: fronted,
-            commands: CommandManifest.manifest(commands),
+            commands: CommandManifest.manifest(commands.filter(isTyped)),
             cache,
             slack,
             id: null,

@@ -7,6 +7,7 @@ import { Effect, Exit, Layer, Logger } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { redact } from "../Config/Redact.ts"
 import { version } from "../Operations/Version.ts"
+import { accessCommand } from "./AccessCommands.ts"
 import { configCommand } from "./ConfigCommands.ts"
 import { doctorCommand } from "./Doctor.ts"
 import { enrollCommand } from "./Enroll.ts"
@@ -14,6 +15,7 @@ import { endingOf, exitCode } from "./Exit.ts"
 import * as Globals from "./Globals.ts"
 import { inboxCommand } from "./InboxCommands.ts"
 import { outboxCommand } from "./OutboxCommands.ts"
+import { pairingCommand } from "./PairingCommands.ts"
 import { runCommand, runGateway } from "./Run.ts"
 import { sendCommand } from "./Send.ts"
 import { statusCommand } from "./Status.ts"
@@ -28,7 +30,9 @@ const root = Command.make("switchboard", {}, () => runGateway).pipe(
     enrollCommand,
     sendCommand,
     inboxCommand,
-    outboxCommand
+    outboxCommand,
+    pairingCommand,
+    accessCommand
   ]),
   Command.withGlobalFlags([Globals.Home, Globals.Profile, Globals.Verbose, Globals.Quiet])
 )

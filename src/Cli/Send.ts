@@ -6,6 +6,8 @@ import { Clock, Duration, Effect, Layer, Schedule } from "effect"
 import { Argument, Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
 import { Access } from "../Access/Access.ts"
+import { Pairing } from "../Access/Pairing.ts"
+import { Strangers } from "../Access/Strangers.ts"
 import { Settings } from "../Config/Settings.ts"
 import * as Reply from "../Delivery/Reply.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
@@ -139,6 +141,8 @@ const noTurns = Layer.succeed(Lanes, {
   drain: () => Effect.succeed(0),
   stopAll: Effect.void,
   oldestWaiting: () => null,
+  turns: () => [],
+  runningRows: () => [],
   view: () => ({ resident: 0, running: 0, queued: 0 })
 })
 
@@ -148,7 +152,9 @@ const byOurselves = (plan: Links.Plan, to: Destination, text: string) =>
       Layer.provide(Server.registry(plan, secret)),
       Layer.provide(IntakeLive.layer),
       Layer.provide(noTurns),
+      Layer.provide(Strangers.layer),
       Layer.provide(Access.layer),
+      Layer.provide(Pairing.layer),
       Layer.provide(Server.routes(plan, secret)),
       Layer.provide(Layer.merge(Server.Readiness.layer, Wake.layer)),
       Layer.provide(Listener.layer({ host: "127.0.0.1", port: 0 }))

@@ -3,7 +3,7 @@
  * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
  */
 import { Clock, Context, Duration, Effect, type Fiber, Layer, Schedule, type Scope, Stream } from "effect"
-import { Agent, type AgentError, type AgentEvent, type AgentRun, noChoices } from "../Agent/Agent.ts"
+import { Agent, type AgentError, type AgentEvent, type AgentRun } from "../Agent/Agent.ts"
 import {
   AgentClarifyTimeout,
   AgentGatewayTimeout,
@@ -20,11 +20,14 @@ import { SendQueues } from "../Delivery/SendQueues.ts"
 import type { Media } from "../Message/MessageEvent.ts"
 import type { Turn } from "../Session/Turns.ts"
 import { Journal } from "../Storage/Journal.ts"
+import { replay } from "../Session/Replay.ts"
 import { Transcript } from "../Storage/Transcript.ts"
 import { withContext } from "./ChannelContext.ts"
 import * as Preview from "./Preview.ts"
 import { Prompts } from "./Prompts.ts"
+import { ContextPrompts } from "./ContextPrompt.ts"
 import * as Texts from "./Texts.ts"
+import * as TurnNotes from "./TurnNotes.ts"
 import { Typing } from "./Typing.ts"
 import * as Voice from "./Voice.ts"
 
@@ -45,6 +48,8 @@ export interface Run extends Voice.Occasion {
   /** Interim texts so far: each has keys of its own, the same in a second run of the turn. */
   interim: number
   prompts: number
+  /** Size of the last prompt, as far as the agent told. */
+  promptTokens: number | null
   /** Epoch milliseconds of the agent's last sign of life. */
   lastActive: number
   /** The agent gave none for too long, and its fiber was interrupted for that. */
@@ -88,6 +93,7 @@ export class AgentCall extends Context.Service<
       const journal = yield* Journal
       const queues = yield* SendQueues
       const transcript = yield* Transcript
+      const contextPrompts = yield* ContextPrompts
       const typing = yield* Typing
       const prompts = yield* Prompts
       const voice = yield* Voice.Voice
@@ -174,18 +180,18 @@ export class AgentCall extends Context.Service<
         const { event } = turn.row
         const indicator =
           run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, typingTarget(run)) : null
-        const sessionId = turn.route?.sessionId ?? ""
+        const { choices, sessionId } = turn.route
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: withContext(event),
+          text: [...TurnNotes.notesOf(turn), withContext(event)].join("\n\n"),
           media: yield* readable(run.outlet, event.media),
-          context: "",
-          choices: noChoices,
-          history: Effect.suspend(() =>
-            sessionId === "" ? Effect.succeed([]) : transcript.history(sessionId, historyBound)
+          context: contextPrompts.of(event.source),
+          choices,
+          history: Effect.map(transcript.rows(sessionId, historyBound), (rows) =>
+            replay(rows, { now: turn.row.takenAt, isShared: contextPrompts.isShared(event.source) })
           )
         })
         yield* Effect.acquireRelease(
@@ -229,7 +235,9 @@ export class AgentCall extends Context.Service<
             case "ToolFinished":
             case "Reasoning":
             case "Plan":
+              return Effect.void
             case "Usage":
+              run.promptTokens = event.usage.contextTokens ?? run.promptTokens
               return Effect.void
             case "Attachment":
               return Effect.sync(() => {

@@ -53,6 +53,8 @@ export interface Adapter {
 export interface Registration<R = never> {
   readonly name: string
   readonly label: string
+  /** The other end decides who may speak, and the adapter marks its events so (`access D1`, rule 2). */
+  readonly authorizationIsUpstream?: boolean
   /** Connects within the given scope; everything it starts ends with that scope. */
   readonly make: Effect.Effect<
     Adapter,
