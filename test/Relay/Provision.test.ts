@@ -284,7 +284,7 @@ describe("the policy", () => {
 describe("the way out", () => {
   it.live("checks certificates, against a private authority when one is named", () =>
     Effect.gen(function* () {
-      const ca = yield* authority
+      const ca = authority
       const connector = yield* issuingConnector(ca)
       const values = { GATEWAY_RELAY_ACCESS_TOKEN: "t" }
       const strange = yield* link(connector).pipe(Effect.provide(Settings.layerFrom(values)))
@@ -301,7 +301,7 @@ describe("the way out", () => {
 
   it.live("leads through the proxy for HTTP and WebSocket, with its password, except for what is exempt", () =>
     Effect.gen(function* () {
-      const ca = yield* authority
+      const ca = authority
       const connector = yield* issuingConnector(ca)
       const proxy = yield* connectProxy
       const values = {
