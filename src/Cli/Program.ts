@@ -15,6 +15,7 @@ import { inboxCommand } from "./InboxCommands.ts"
 import { outboxCommand } from "./OutboxCommands.ts"
 import { runCommand, runGateway } from "./Run.ts"
 import { sendCommand } from "./Send.ts"
+import { sessionsCommand } from "./SessionsCommands.ts"
 import { statusCommand } from "./Status.ts"
 
 const root = Command.make("switchboard", {}, () => runGateway).pipe(
@@ -26,7 +27,8 @@ const root = Command.make("switchboard", {}, () => runGateway).pipe(
     configCommand,
     sendCommand,
     inboxCommand,
-    outboxCommand
+    outboxCommand,
+    sessionsCommand
   ]),
   Command.withGlobalFlags([Globals.Home, Globals.Profile, Globals.Verbose, Globals.Quiet])
 )
