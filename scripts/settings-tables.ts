@@ -5,9 +5,10 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { Duration } from "effect"
-import * as Access from "../src/Access/Access.ts"
+import { accessSettings } from "../src/Access/KnownSettings.ts"
 import { gatewaySettings } from "../src/Config/GatewaySettings.ts"
 import type { Setting } from "../src/Config/Setting.ts"
+import { commandSettings } from "../src/Conversation/Commands/CommandSettings.ts"
 import { PrivacyPiiSalt, PrivacyRedactPii } from "../src/Conversation/ContextPrompt.ts"
 import { relaySettings } from "../src/Relay/RelaySettings.ts"
 import { sessionSettings } from "../src/Session/SessionSettings.ts"
@@ -41,8 +42,9 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
 const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   gateway: gatewaySettings,
   relay: relaySettings,
+  commands: commandSettings,
   sessions: [...sessionSettings, PrivacyRedactPii, PrivacyPiiSalt],
-  access: [Access.GatewayAllowedUsers, Access.GatewayAllowAllUsers, ...Object.values(Access.settingsOf("PLATFORM"))]
+  access: accessSettings(["PLATFORM"])
 }
 
 /** The page with every table between its marks as the program has it; fails when a mark is missing. */

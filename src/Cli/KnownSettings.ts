@@ -3,11 +3,12 @@
  * what does not decode before anything runs (`operations F11`).
  */
 import { Effect } from "effect"
-import * as Access from "../Access/Access.ts"
+import { accessSettings } from "../Access/KnownSettings.ts"
 import { ConfigError, type ConfigProblem } from "../Config/ConfigError.ts"
 import { gatewaySettings } from "../Config/GatewaySettings.ts"
 import type { Setting } from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
+import { commandSettings } from "../Conversation/Commands/CommandSettings.ts"
 import { platformNames } from "../Message/Platform.ts"
 import { PrivacyPiiSalt, PrivacyRedactPii } from "../Conversation/ContextPrompt.ts"
 import { relaySettings } from "../Relay/RelaySettings.ts"
@@ -16,12 +17,11 @@ import { sessionSettings } from "../Session/SessionSettings.ts"
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...gatewaySettings,
   ...relaySettings,
+  ...commandSettings,
   ...sessionSettings,
   PrivacyRedactPii,
   PrivacyPiiSalt,
-  Access.GatewayAllowedUsers,
-  Access.GatewayAllowAllUsers,
-  ...platformNames.flatMap((name) => Object.values(Access.settingsOf(name)))
+  ...accessSettings(platformNames)
 ]
 
 /** Fails when something does not decode; gives what is ignored or replaced by a default. */

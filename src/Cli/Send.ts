@@ -6,6 +6,8 @@ import { Clock, Duration, Effect, Layer, Schedule } from "effect"
 import { Argument, Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
 import { Access } from "../Access/Access.ts"
+import { Pairing } from "../Access/Pairing.ts"
+import { Strangers } from "../Access/Strangers.ts"
 import { Settings } from "../Config/Settings.ts"
 import * as Reply from "../Delivery/Reply.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
@@ -15,7 +17,9 @@ import { HomeLock } from "../Operations/HomeLock.ts"
 import { Registry } from "../Platforms/Registry.ts"
 import { Supervisor } from "../Platforms/Supervisor.ts"
 import * as IntakeLive from "../Session/IntakeLive.ts"
+import { KnownScopes } from "../Session/KnownScopes.ts"
 import { Lanes } from "../Session/Lanes.ts"
+import { Inbox } from "../Storage/Inbox.ts"
 import { Installation } from "../Storage/Installation.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Outbox, type OutboxRow, stored } from "../Storage/Outbox.ts"
@@ -123,7 +127,7 @@ const outcome = Effect.fnUntraced(function* (rows: ReadonlyArray<OutboxRow>) {
   })
 })
 
-const tables = Layer.mergeAll(Journal.layer, Outbox.layer, Installation.layer)
+const tables = Layer.mergeAll(Journal.layer, Inbox.layer, KnownScopes.layer, Outbox.layer, Installation.layer)
 
 const throughGateway = (to: Destination, text: string) =>
   Effect.flatMap(owe(to, text), outcome).pipe(Effect.provide(tables), Effect.provide(Storage.shared("created")))
@@ -131,10 +135,13 @@ const throughGateway = (to: Destination, text: string) =>
 /** What comes in while this process is connected is stored; it runs when the gateway starts. */
 const noTurns = Layer.succeed(Lanes, {
   ring: () => {},
+  edited: () => {},
   interrupt: () => Effect.succeed(false),
   drain: () => Effect.succeed(0),
   stopAll: Effect.void,
   oldestWaiting: () => null,
+  turns: () => [],
+  runningRows: () => [],
   view: () => ({ resident: 0, running: 0, queued: 0 })
 })
 
@@ -147,7 +154,9 @@ const byOurselves = (plan: Links.Plan, to: Destination, text: string) =>
       Layer.provide(registry),
       Layer.provide(IntakeLive.layer),
       Layer.provide(noTurns),
+      Layer.provide(Strangers.layer),
       Layer.provide(Access.layer),
+      Layer.provide(Pairing.layer),
       Layer.provide(Server.routes(plan, secret)),
       Layer.provide(Server.Readiness.layer),
       Layer.provide(Listener.layer({ host: "127.0.0.1", port: 0 }))

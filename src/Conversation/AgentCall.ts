@@ -17,10 +17,12 @@ import { redact } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
+import type { Media } from "../Message/MessageEvent.ts"
 import type { Turn } from "../Session/Turns.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { replay } from "../Session/Replay.ts"
 import { Transcript } from "../Storage/Transcript.ts"
+import { withContext } from "./ChannelContext.ts"
 import * as Preview from "./Preview.ts"
 import { Prompts } from "./Prompts.ts"
 import { ContextPrompts } from "./ContextPrompt.ts"
@@ -52,6 +54,22 @@ export interface Run extends Voice.Occasion {
   lastActive: number
   /** The agent gave none for too long, and its fiber was interrupted for that. */
   isStuck: boolean
+}
+
+/** The indicator belongs to the message, wherever its answer goes (`relay L11`). */
+const typingTarget = ({ target, turn }: Run) => {
+  const { answerIn } = turn.row.event
+  return answerIn === undefined ? target : { ...target, threadId: answerIn.typing }
+}
+
+/** Files that came in, where the agent can read them (`relay O7`). */
+const readable = (outlet: Outlet | null, media: ReadonlyArray<Media>): Effect.Effect<ReadonlyArray<Media>> => {
+  const local = outlet?.localMedia
+  return local === undefined || media.length === 0
+    ? Effect.succeed(media)
+    : Effect.forEach(media, (file) => Effect.map(local(file.ref), (ref) => ({ ...file, ref })), {
+        concurrency: "unbounded"
+      })
 }
 
 /** How often silent agents are looked for. */
@@ -161,15 +179,15 @@ export class AgentCall extends Context.Service<
         const { turn } = run
         const { event } = turn.row
         const indicator =
-          run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, run.target) : null
+          run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, typingTarget(run)) : null
         const { choices, sessionId } = turn.route
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: [...TurnNotes.notesOf(turn), event.text].join("\n\n"),
-          media: event.media,
+          text: [...TurnNotes.notesOf(turn), withContext(event)].join("\n\n"),
+          media: yield* readable(run.outlet, event.media),
           context: contextPrompts.of(event.source),
           choices,
           history: Effect.map(transcript.rows(sessionId, historyBound), (rows) =>

@@ -17,6 +17,7 @@ import type { StopReason, Turn } from "../Session/Turns.ts"
 import { started } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import type { OutboxRow } from "../Storage/Outbox.ts"
+import { headed } from "./Background.ts"
 import { AgentCall, type Produced, type Run } from "./AgentCall.ts"
 import * as Texts from "./Texts.ts"
 import * as TurnEnd from "./TurnEnd.ts"
@@ -130,7 +131,9 @@ export class TurnRunner extends Context.Service<
         if (isLiveSilence(text)) {
           return conclude(run, { texts: shownOnly(run), transcript: "exchange", answer: text })
         }
-        const texts = text.trim() === "" ? attachments : [text, ...attachments]
+        const { row, sessionKey } = run.turn
+        const said = text.trim() === "" ? attachments : [text, ...attachments]
+        const texts = said.map((part, i) => (i === 0 ? headed(sessionKey, row.event.text, part) : part))
         return conclude(run, {
           texts: texts.length === 0 ? [Texts.nothingSaid] : texts,
           transcript: "exchange",
@@ -177,7 +180,8 @@ export class TurnRunner extends Context.Service<
           : conclude(run, {
               texts: shownOnly(run),
               transcript: reason === "reset" ? "nothing" : "unanswered",
-              answer: ""
+              answer: "",
+              ...(reason === "revoked" ? { state: "revoked" as const, note: "access was taken away" } : {})
             })
 
       const runOf = (turn: Turn, outlet: Outlet | null): Run => ({

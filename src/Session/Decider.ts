@@ -2,6 +2,7 @@
  * What a session does with what happens to it: a pure function of state and message (law 1). It knows nothing of fibers,
  * storage or time; whoever interprets the decisions carries them out in order.
  */
+import type { MessageEvent } from "../Message/MessageEvent.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
 import type { BusyPolicy, Classified, Notice, StopReason } from "./Turns.ts"
 
@@ -53,6 +54,8 @@ export type Message =
       readonly rows: ReadonlyArray<{ readonly row: InboxRow; readonly as: Classified }>
       readonly complete: boolean
     }
+  /** A row that may wait in the queue has another text; one whose turn has begun keeps its own. */
+  | { readonly _tag: "Edited"; readonly id: number; readonly event: MessageEvent }
   | { readonly _tag: "TurnEnded"; readonly generation: number }
   | { readonly _tag: "Awaiting"; readonly generation: number; readonly waits: boolean }
   /** The turn could not take the answer or the steer: the row is an ordinary message after all. */
@@ -130,6 +133,10 @@ export const decide = (state: State, message: Message, mode: BusyMode): Step => 
       }
       return start(next, decisions)
     }
+    case "Edited": {
+      const { event, id } = message
+      return [{ ...state, queue: state.queue.map((row) => (row.id === id ? { ...row, event } : row)) }, none]
+    }
     case "TurnEnded": {
       if (state.running?.generation !== message.generation) return [state, none]
       const idle: State = { ...state, running: null }
@@ -170,11 +177,15 @@ const isKnown = (state: State, id: number): boolean =>
 const isAwaiting = (state: State): boolean =>
   state.running !== null && state.running.awaiting && state.running.stopping === null
 
-/** A photo may be one of an album: it never interrupts (`conversation Y5`). Nor does anything while no new turn may start. */
+/**
+ * A photo may be one of an album: it never interrupts, nor does what the gateway itself put in (`conversation Y5`). Nor does
+ * anything while no new turn may start.
+ */
 const interrupts = (state: State, row: InboxRow, mode: BusyMode): boolean =>
   mode === "interrupt" &&
   !state.draining &&
   row.event.type !== "photo" &&
+  row.internal === undefined &&
   state.running !== null &&
   row.id > state.running.row.id
 
@@ -188,7 +199,13 @@ const receive = (state: State, row: InboxRow, mode: BusyMode): Step => {
       : start({ ...state, queue: [...state.queue, row] }, none)
   }
   if (isAwaiting(state)) return [state, [{ _tag: "Answer", row }]]
-  if (mode === "steer" && running.stopping === null && row.event.text !== "" && row.event.media.length === 0) {
+  if (
+    mode === "steer" &&
+    row.internal === undefined &&
+    running.stopping === null &&
+    row.event.text !== "" &&
+    row.event.media.length === 0
+  ) {
     return [state, [{ _tag: "Steer", row }]]
   }
   if (state.queue.length >= maxQueued) {
@@ -201,6 +218,8 @@ const receive = (state: State, row: InboxRow, mode: BusyMode): Step => {
     ]
   }
   const queued: State = { ...state, queue: [...state.queue, row] }
+  // What the gateway itself put in is nobody's follow-up.
+  if (row.internal !== undefined) return [queued, none]
   if (!interrupts(state, row, mode)) return [queued, [{ _tag: "Tell", row, notice: "queued" }]]
   const [next, decisions] = stop(queued, "newer")
   return [next, [...decisions, { _tag: "Tell", row, notice: "interrupting" }]]

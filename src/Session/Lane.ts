@@ -3,6 +3,7 @@
  * says (law 1). Closing the lane's scope ends all of them and their turns.
  */
 import { Clock, Effect, Fiber, FiberSet, Metric, type Scope } from "effect"
+import type { MessageEvent } from "../Message/MessageEvent.ts"
 import type { Inbox, InboxRow } from "../Storage/Inbox.ts"
 import type { Route } from "../Storage/Routes.ts"
 import type { Known } from "../Storage/SessionStore.ts"
@@ -14,11 +15,26 @@ import type { StopReason, Turns } from "./Turns.ts"
 
 /** Doorbells that wait in a mailbox; a further one is not taken, its row stays in the Inbox. Control signals always are. */
 const mailboxBound = 64
+/**
+ * Commands pass that bound up to this one, so that a flood of messages keeps nobody from `/stop`. What is still more stays in
+ * the Inbox until a sweep; of those that stop a turn the first stops it at once all the same.
+ */
+const commandBound = 4 * mailboxBound
+
+/** One turn that runs now, as seen from outside its session. */
+export interface RunningTurn {
+  readonly sessionKey: string
+  /** `null`: the conversation has not been found yet. */
+  readonly sessionId: string | null
+  readonly row: InboxRow
+  readonly isStopping: boolean
+}
 
 export interface Lane {
   readonly ring: (row: InboxRow, previous: number | null) => void
   /** The Inbox has undone rows of this session. */
   readonly sweep: (sessionKey: string) => void
+  readonly edited: (change: { readonly id: number; readonly sessionKey: string; readonly event: MessageEvent }) => void
   readonly interrupt: (sessionKey: string, reason: StopReason) => boolean
   readonly drain: () => void
   /** Stops every turn and waits until its fiber has ended. */
@@ -29,6 +45,10 @@ export interface Lane {
   readonly oldestWaiting: () => number | null
   readonly resident: () => number
   readonly running: () => number
+  /** The messages that running turns answer, and where each has got to. */
+  readonly turns: () => ReadonlyArray<RunningTurn>
+  /** The messages whose turns run now, with the key of each. */
+  readonly runningRows: () => ReadonlyArray<readonly [sessionKey: string, row: InboxRow]>
   readonly queued: () => number
 }
 
@@ -41,6 +61,8 @@ interface Session {
   turn: Fiber.Fiber<void> | null
   fiber: Fiber.Fiber<void> | null
   lastUsed: number
+  /** An interrupt that stands for commands beyond the bound is in the mailbox. */
+  stopIsWaiting: boolean
   /** When the mailbox was last found empty or the actor last took from it. */
   waitingSince: number
 }
@@ -55,6 +77,8 @@ export const make = Effect.fnUntraced(function* (deps: {
   readonly routing: Routing["Service"]
   readonly turns: Turns["Service"]
   readonly mode: Decider.BusyMode
+  /** Rings whatever lane a row belongs to. */
+  readonly ring: (row: InboxRow) => void
 }): Effect.fn.Return<Lane, never, Scope.Scope> {
   const { inbox, mode, routing, turns } = deps
   const clock = yield* Clock.Clock
@@ -120,7 +144,7 @@ export const make = Effect.fnUntraced(function* (deps: {
     const rows = yield* inbox.undoneOf(session.key, limit)
     return {
       _tag: "Loaded" as const,
-      rows: rows.map((row) => ({ row, as: turns.classify(row.event) })),
+      rows: rows.map((row) => ({ row, as: turns.classify(row) })),
       complete: rows.length < limit
     }
   })
@@ -155,18 +179,21 @@ export const make = Effect.fnUntraced(function* (deps: {
           onFailure: (error) =>
             Effect.logWarning("a command's conversation could not be found, will try again", error.message),
           onSuccess: ({ route }) =>
-            turns.execute(decision.row, decision.name, {
-              sessionKey: session.key,
-              route,
-              running: session.state.running?.row ?? null,
-              stopped: decision.stopped,
-              queued: session.state.queue.length,
-              dropped: decision.dropped,
-              routed: (route) => {
-                if (route?.continues !== undefined) routing.continued(route.continues, route.sessionId)
-                session.known = knownOf(route && { ...route, pending: [] })
-              }
-            })
+            Effect.map(
+              turns.execute(decision.row, decision.name, {
+                sessionKey: session.key,
+                route,
+                running: session.state.running?.row ?? null,
+                stopped: decision.stopped,
+                queued: session.state.queue.length,
+                dropped: decision.dropped,
+                routed: (route) => {
+                  if (route?.continues !== undefined) routing.continued(route.continues, route.sessionId)
+                  session.known = knownOf(route && { ...route, pending: [] })
+                }
+              }),
+              ringAll
+            )
         })
       case "Answer":
         return handOver(turns.answer(session.key, decision.row), decision.row)
@@ -179,6 +206,10 @@ export const make = Effect.fnUntraced(function* (deps: {
       case "Readmit":
         return turns.mark(decision.row, "waiting")
     }
+  }
+
+  const ringAll = (rows: ReadonlyArray<InboxRow>): void => {
+    for (const row of rows) deps.ring(row)
   }
 
   const handOver = (taken: Effect.Effect<boolean>, row: InboxRow): Effect.Effect<Message | void> =>
@@ -204,6 +235,7 @@ export const make = Effect.fnUntraced(function* (deps: {
     Effect.forever(
       Effect.flatMap(session.mailbox.take, (message) => {
         session.waitingSince = clock.currentTimeMillisUnsafe()
+        if (message._tag === "Interrupt") session.stopIsWaiting = false
         return apply(session, message)
       }),
       { disableYield: true }
@@ -220,6 +252,7 @@ export const make = Effect.fnUntraced(function* (deps: {
       turn: null,
       fiber: null,
       lastUsed: clock.currentTimeMillisUnsafe(),
+      stopIsWaiting: false,
       waitingSince: 0
     }
     sessions.set(key, session)
@@ -240,9 +273,13 @@ export const make = Effect.fnUntraced(function* (deps: {
     ring: (row, previous) => {
       const session = open(row.sessionKey)
       session.lastUsed = clock.currentTimeMillisUnsafe()
-      const as = turns.classify(row.event)
-      if (as._tag === "Message" && session.mailbox.size() >= mailboxBound) {
+      const as = turns.classify(row)
+      if (session.mailbox.size() >= (as._tag === "Command" ? commandBound : mailboxBound)) {
         Effect.runSync(Metric.update(refusedDoorbells, 1))
+        if (as._tag === "Command" && as.policy === "stop" && !session.stopIsWaiting) {
+          session.stopIsWaiting = true
+          session.mailbox.offerFirst({ _tag: "Interrupt", reason: "stop" })
+        }
         return
       }
       offer(session, { _tag: "Receive", row, previous, as })
@@ -250,6 +287,10 @@ export const make = Effect.fnUntraced(function* (deps: {
     sweep: (key) => {
       const session = sessions.get(key) ?? open(key)
       if (session.mailbox.size() < mailboxBound) offer(session, { _tag: "Sweep" })
+    },
+    edited: ({ event, id, sessionKey }) => {
+      const session = sessions.get(sessionKey)
+      if (session !== undefined) offer(session, { _tag: "Edited", id, event })
     },
     interrupt: (key, reason) => {
       const session = sessions.get(key)
@@ -291,11 +332,28 @@ export const make = Effect.fnUntraced(function* (deps: {
       return oldest
     },
     resident: () => sessions.size,
+    turns: () =>
+      Array.from(sessions.values()).flatMap(({ key, known, state: { running } }) =>
+        running === null
+          ? []
+          : [
+              {
+                sessionKey: key,
+                sessionId: known?.route?.sessionId ?? null,
+                row: running.row,
+                isStopping: running.stopping !== null
+              }
+            ]
+      ),
     running: () => {
       let running = 0
       for (const session of sessions.values()) if (session.state.running !== null) running++
       return running
     },
+    runningRows: () =>
+      [...sessions.values()].flatMap(({ key, state }) =>
+        state.running === null ? [] : [[key, state.running.row] as const]
+      ),
     queued: () => {
       let queued = 0
       for (const session of sessions.values()) queued += session.state.queue.length

@@ -9,6 +9,8 @@ export class Installation extends Context.Service<
   Installation,
   {
     readonly id: string
+    /** Leads the ids of our prompts, `NONCE.8hex`: as old as the database, so that they outlive a restart (`relay L1`). */
+    readonly promptNonce: string
     /** Hides ids of people from agents (`session I4`); shown nowhere. */
     readonly pseudonymKey: string
   }
@@ -19,7 +21,8 @@ export class Installation extends Context.Service<
       const database = yield* Database
       const value = (key: string) =>
         Effect.map(database.execute(`SELECT value FROM meta WHERE key = '${key}'`, []), ([row]) => String(row?.value))
-      return { id: yield* value("installation"), pseudonymKey: yield* value("pseudonym_key") }
+      const id = yield* value("installation")
+      return { id, promptNonce: id.slice(0, 8), pseudonymKey: yield* value("pseudonym_key") }
     })
   )
 }
