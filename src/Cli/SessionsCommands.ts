@@ -201,7 +201,11 @@ const prune = Command.make(
 const stats = Command.make("stats", { json }, ({ json }) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const rows = yield* sql<{ readonly platform: string; readonly sessions: number; readonly messages: number }>`
+    const rows = yield* sql<{
+      readonly platform: string
+      readonly sessions: number | string
+      readonly messages: number | string
+    }>`
       SELECT s.platform, COUNT(*) AS sessions, SUM((SELECT COUNT(*) FROM messages m WHERE m.session_id = s.id)) AS messages
         FROM sessions s GROUP BY s.platform ORDER BY s.platform`
     const counts = rows.map(({ messages, platform, sessions }) => ({
