@@ -15,11 +15,14 @@ import {
 } from "../Config/GatewaySettings.ts"
 import { redact } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
+import { MediaCache } from "../Delivery/MediaCache.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
+import type { MessageEvent } from "../Message/MessageEvent.ts"
 import type { Turn } from "../Session/Turns.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Transcript } from "../Storage/Transcript.ts"
+import { prepare as prepareWith } from "./Preparation.ts"
 import * as Preview from "./Preview.ts"
 import { Prompts } from "./Prompts.ts"
 import * as Texts from "./Texts.ts"
@@ -67,6 +70,7 @@ export class AgentCall extends Context.Service<
     AgentCall,
     Effect.gen(function* () {
       const agent = yield* Agent
+      const cache = yield* MediaCache
       const journal = yield* Journal
       const queues = yield* SendQueues
       const transcript = yield* Transcript
@@ -84,6 +88,7 @@ export class AgentCall extends Context.Service<
       }
       const inactivity = Duration.toMillis(yield* settings.get(AgentGatewayTimeout))
       const clock = yield* Clock.Clock
+      const prepare = (event: MessageEvent) => Effect.provideService(prepareWith(event), MediaCache, cache)
       const running = new Map<string, AgentRun>()
       const watched = new Map<Run, Fiber.Fiber<unknown, unknown>>()
 
@@ -157,13 +162,14 @@ export class AgentCall extends Context.Service<
         const indicator =
           run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, run.target) : null
         const sessionId = turn.route?.sessionId ?? ""
+        const prepared = yield* prepare(event)
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: event.text,
-          media: event.media,
+          text: prepared.text,
+          media: prepared.media,
           context: "",
           choices: noChoices,
           history: Effect.suspend(() =>

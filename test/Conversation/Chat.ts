@@ -14,6 +14,7 @@ import { TurnRunner } from "../../src/Conversation/TurnRunner.ts"
 import { Voice } from "../../src/Conversation/Voice.ts"
 import { Typing } from "../../src/Conversation/Typing.ts"
 import type { Capabilities } from "../../src/Delivery/Outlet.ts"
+import { MediaCache } from "../../src/Delivery/MediaCache.ts"
 import { SendQueues } from "../../src/Delivery/SendQueues.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
 import * as Source from "../../src/Message/Source.ts"
@@ -63,7 +64,14 @@ export class Chat {
       Layer.provideMerge(Voice.layer),
       Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
       Layer.provideMerge(
-        Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer)
+        Layer.mergeAll(
+          Journal.layer,
+          Inbox.layer,
+          Outbox.layer,
+          Transcript.layer,
+          Installation.layer,
+          MediaCache.layer
+        )
       ),
       Layer.provide(Layer.succeedContext(database)),
       Layer.provide(options.agent ?? Echo.layer),
