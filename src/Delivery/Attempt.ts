@@ -8,7 +8,8 @@ import type { Journal } from "../Storage/Journal.ts"
 import { type OutboxRow, progressed } from "../Storage/Outbox.ts"
 import * as Backoff from "./Backoff.ts"
 import { contentHash } from "./IdempotencyKey.ts"
-import type { Outlet, Target } from "./Outlet.ts"
+import { measureOf, print, type Printed, unmarked } from "./Markdown/Dialect.ts"
+import type { Capabilities, Outlet, Target } from "./Outlet.ts"
 import { split } from "./Splitter.ts"
 
 /** Heads a message that may be on the screen already (`delivery O4` c); its length is reserved when a reply is split. */
@@ -110,45 +111,66 @@ const sayAnew = (row: OutboxRow, context: Context): Effect.Effect<Outcome> => {
     : carryOut(anew, context, false)
 }
 
+type Send = (
+  key: string,
+  printed: Printed,
+  replyTo?: string | null
+) => Effect.Effect<string | null, SendError>
+
 const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<string | null, SendError> => {
   const { payload, preview } = row
   const target = targetOf(row)
-  const send = (key: string, text: string, replyTo: string | null = payload.replyTo) =>
-    Effect.map(outlet.send({ key, target, text, replyTo, notify: payload.notify }), (receipt) => receipt.messageId)
+  const can = outlet.capabilities(target)
+  const printed = printedFor(can, payload.text)
+  const send: Send = (key, { formatting, text }, replyTo = payload.replyTo) =>
+    Effect.map(
+      outlet.send({ key, target, text, ...(formatting && { formatting }), replyTo, notify: payload.notify }),
+      (receipt) => receipt.messageId
+    )
   const rich = richSend(row, outlet)
   const whole = Effect.catchIf(
     rich === null
-      ? send(row.key, payload.text)
+      ? send(row.key, printed)
       : Effect.catchIf(
           rich,
           (error) => error.kind === "unsupported",
-          () => send(row.key, payload.text)
+          () => send(row.key, printed)
         ),
-    (error) =>
-      error.kind === "too_long" || (error.kind === "not_found" && payload.replyTo !== null && error.reach !== "chat"),
-    (error) => (error.kind === "too_long" ? sendSmaller(row, outlet, send) : send(row.key, payload.text, null))
+    (error) => error.kind === "too_long" || error.kind === "bad_format" || isAnchorGone(row, error),
+    (error) => {
+      if (error.kind === "too_long") return sendSmaller(row, can, send)
+      return error.kind === "bad_format" ? sendPlain(row, can, send) : send(row.key, printed, null)
+    }
   )
   if (preview === null || (preview.messageId === null && !keyed)) return whole
+  const editTo = (messageId: string, { formatting, text }: Printed) =>
+    outlet.edit({
+      key: `${row.key}:${contentHash(text)}`,
+      target,
+      messageId,
+      text,
+      ...(formatting && { formatting }),
+      final: true
+    })
   const edit = (messageId: string | null) =>
     messageId === null
       ? // The platform gives no ids: what is shown cannot be changed.
-        send(`${row.key}:again`, payload.text)
-      : outlet
-          .edit({
-            key: `${row.key}:${contentHash(payload.text)}`,
-            target,
-            messageId,
-            text: payload.text,
-            final: true
-          })
-          .pipe(
-            Effect.as(messageId),
-            // The preview is gone, deleted by a person or too old to edit: the answer still has to be seen.
-            Effect.catchIf(
-              (error) => keyed && isGone(error),
-              () => send(`${row.key}:again`, payload.text)
-            )
+        send(`${row.key}:again`, printed)
+      : editTo(messageId, printed).pipe(
+          Effect.as(messageId),
+          Effect.catchIf(
+            (error) => error.kind === "bad_format",
+            () => {
+              const [first = printed, ...rest] = plainPieces(row, can)
+              return Effect.andThen(editTo(messageId, first), sendAll(row, "plain", rest, send, 1, messageId))
+            }
+          ),
+          // The preview is gone, deleted by a person or too old to edit: the answer still has to be seen.
+          Effect.catchIf(
+            (error) => keyed && isGone(error),
+            () => send(`${row.key}:again`, printed)
           )
+        )
   return preview.messageId === null
     ? // Sent or not before the crash: under the same key the platform shows it once and tells its id.
       Effect.flatMap(
@@ -164,6 +186,40 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
       )
     : edit(preview.messageId)
 }
+
+/** As the platform is sent it; stored is what the agent wrote, so that a refusal can be answered with other marks or none. */
+const printedFor = (can: Capabilities, text: string): Printed => (can.printsItself === true ? { text } : print(can.dialect, text))
+
+const isAnchorGone = (row: OutboxRow, error: SendError): boolean =>
+  error.kind === "not_found" && row.payload.replyTo !== null && error.reach !== "chat"
+
+/** The rest of a text that a platform did not take whole, each piece under a key of its own; gives the last id. */
+const sendAll = (
+  row: OutboxRow,
+  form: string,
+  pieces: ReadonlyArray<Printed>,
+  send: Send,
+  first: number,
+  before: string | null
+): Effect.Effect<string | null, SendError> =>
+  Effect.reduce(
+    pieces,
+    (): string | null => before,
+    (_, piece, index) =>
+      send(`${row.key}:${form}${first + index}`, piece, first + index === 0 ? row.payload.replyTo : null)
+  )
+
+/** The whole text without marks, in pieces of the full size: nothing of it is cut (`delivery O3`, Z6). */
+const plainPieces = (row: OutboxRow, can: Capabilities): ReadonlyArray<Printed> => {
+  const { formatting, text } = unmarked(row.payload.text)
+  return split(text, { limit: can.maxLength, unit: can.lengthUnit, indicators: false }).map((piece) => ({
+    text: piece,
+    formatting
+  }))
+}
+
+const sendPlain = (row: OutboxRow, can: Capabilities, send: Send) =>
+  sendAll(row, "plain", plainPieces(row, can), send, 0, null)
 
 /** A file or a prompt in the platform's own form; `null` = the row is text, or text must do (`relay H5`). */
 const richSend = (row: OutboxRow, outlet: Outlet): Effect.Effect<string | null, SendError> | null => {
@@ -183,19 +239,21 @@ const richSend = (row: OutboxRow, outlet: Outlet): Effect.Effect<string | null, 
 }
 
 /** The platform's limit is lower than it declared: the same text in pieces of half the size (`delivery O3`). */
-const sendSmaller = (
-  row: OutboxRow,
-  outlet: Outlet,
-  send: (key: string, text: string, replyTo: string | null) => Effect.Effect<string | null, SendError>
-): Effect.Effect<string | null, SendError> => {
-  const { lengthUnit, maxLength } = outlet.capabilities(targetOf(row))
+const sendSmaller = (row: OutboxRow, can: Capabilities, send: Send): Effect.Effect<string | null, SendError> => {
   // The chunk may carry an indicator of its own already.
-  const limit = Math.max(1, Math.floor(maxLength / 2))
-  const pieces = split(row.payload.text, { limit, unit: lengthUnit, indicators: false })
-  return Effect.reduce(
-    pieces,
-    (): string | null => null,
-    (_, piece, index) => send(`${row.key}:${index}`, piece, index === 0 ? row.payload.replyTo : null)
+  const pieces = split(row.payload.text, {
+    limit: Math.max(1, Math.floor(can.maxLength / 2)),
+    unit: can.lengthUnit,
+    indicators: false,
+    convert: measureOf(can.dialect)
+  })
+  return sendAll(
+    row,
+    "",
+    pieces.map((piece) => printedFor(can, piece)),
+    send,
+    0,
+    null
   )
 }
 

@@ -111,6 +111,8 @@ const capabilitiesOf = (descriptor: Descriptor.Descriptor, streamingDefault: boo
     maxLength: Descriptor.maxLength(descriptor),
     lengthUnit: Descriptor.lengthUnit(descriptor),
     dialect: descriptor.markdown_dialect,
+    // The contract: a connector takes Markdown and speaks its platform's dialect itself. Plain text it would pass on.
+    printsItself: descriptor.markdown_dialect !== "plain",
     edit,
     typing: Descriptor.supports(descriptor, "typing"),
     streaming: edit && streamingDefault,

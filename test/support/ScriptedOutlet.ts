@@ -13,6 +13,8 @@ export interface Call {
   readonly chat: string
   readonly text: string
   readonly replyTo: string | null
+  /** The dialect that the text was said to be written in. */
+  readonly dialect?: string
 }
 
 export interface Shown {
@@ -111,7 +113,8 @@ export class ScriptedOutlet {
       key: request.key,
       chat: request.target.chatId,
       text: request.text,
-      replyTo: "replyTo" in request ? request.replyTo : null
+      replyTo: "replyTo" in request ? request.replyTo : null,
+      ...(request.formatting && { dialect: request.formatting.dialect })
     }
     this.calls.push(call)
     return call
