@@ -16,6 +16,7 @@ import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
 import { Voice } from "./Conversation/Voice.ts"
+import { Attachments } from "./Delivery/Attachments.ts"
 import { MediaCache } from "./Delivery/MediaCache.ts"
 import * as Reply from "./Delivery/Reply.ts"
 import { SendQueues } from "./Delivery/SendQueues.ts"
@@ -73,6 +74,7 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(AgentCall.layer),
     Layer.provideMerge(Voice.layer),
     Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
+    Layer.provideMerge(Attachments.layer),
     Layer.provideMerge(Layer.mergeAll(Retention.layer, MediaCache.layer)),
     Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer))
   )

@@ -15,6 +15,7 @@ import {
 } from "../Config/GatewaySettings.ts"
 import { redact } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
+import type { Named } from "../Delivery/Attachments.ts"
 import { MediaCache } from "../Delivery/MediaCache.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
@@ -34,7 +35,7 @@ const historyBound = 200
 /** What a turn has come to before it is stored. */
 export interface Produced {
   readonly text: string
-  readonly attachments: ReadonlyArray<string>
+  readonly attachments: ReadonlyArray<Named>
 }
 
 /** What one run keeps track of. */
@@ -42,7 +43,7 @@ export interface Run extends Voice.Occasion {
   readonly turn: Turn
   readonly outlet: Outlet | null
   preview: Preview.Preview | null
-  attachments: Array<string>
+  attachments: Array<Named>
   /** Interim texts so far: each has keys of its own, the same in a second run of the turn. */
   interim: number
   prompts: number
@@ -221,7 +222,7 @@ export class AgentCall extends Context.Service<
               return Effect.void
             case "Attachment":
               return Effect.sync(() => {
-                run.attachments.push(Texts.attachment(event.ref, event.caption))
+                run.attachments.push({ ref: event.ref, caption: event.caption })
               })
             case "Question":
             case "Approval":

@@ -3,6 +3,7 @@
  * No text holds ids of processes, class names, or anything an agent or platform answered.
  */
 import type { AgentError } from "../Agent/Agent.ts"
+import type { MediaPart } from "../Delivery/Attachments.ts"
 import type { Notice } from "../Session/Turns.ts"
 
 export const notices: Readonly<Record<Notice, string>> = {
@@ -64,9 +65,18 @@ export const toolLine = (tool: string, preview: string | null): string => {
 }
 
 /** A file where the chat takes none: its address, or its name, never a path of this machine (`delivery M11`). */
-export const attachment = (ref: string, caption: string | null): string =>
-  /^https?:\/\//i.test(ref)
-    ? caption === null
-      ? ref
-      : `${caption}\n${ref}`
-    : `📎 File: ${ref.split(/[\\/]/).at(-1) ?? ""} (this chat takes no files)`
+export const attachment = ({ caption, filename, kind, ref }: MediaPart): string => {
+  if (/^https?:\/\//i.test(ref)) return caption === null ? ref : `${caption}\n${ref}`
+  const sign = { image: "🖼️ Image", voice: "🔊 Audio", audio: "🔊 Audio", video: "🎬 Video", document: "📎 File" }[kind]
+  return `${sign}: ${filename ?? "file"} (this chat takes no files)`
+}
+
+export const filesFollow = "📎"
+export const wholeInFile = "… The whole answer is in the file."
+
+/** One line for all of them (`delivery M14`). */
+export const notSent = (refused: ReadonlyArray<{ readonly name: string; readonly why: string }>): string =>
+  `⚠️ Could not be sent: ${refused
+    .slice(0, 10)
+    .map(({ name, why }) => `${name.replaceAll(/[`\r\n]/g, " ").slice(0, 100)} (${why})`)
+    .join(", ")}${refused.length > 10 ? `, and ${refused.length - 10} more` : ""}`

@@ -2,6 +2,7 @@
  * What a turn leaves behind (`session L2`–`L7`): pure, from the turn and its outcome to the writes that belong into one
  * transaction with its replies (law 2).
  */
+import type { MediaPart } from "../Delivery/Attachments.ts"
 import type { Turn } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
 import { ended } from "../Storage/Inbox.ts"
@@ -10,6 +11,8 @@ import { opened, type Route, said, touched } from "../Storage/Transcript.ts"
 export interface TurnEnd {
   /** What is shown, one text after the other; empty = nothing. */
   readonly texts: ReadonlyArray<string>
+  /** Files that follow the texts, in their order. */
+  readonly media?: ReadonlyArray<MediaPart>
   /** `exchange`: both sides. `unanswered`: the user's message alone. `nothing`: neither. */
   readonly transcript: "exchange" | "unanswered" | "nothing"
   /** What the agent said, for the transcript. */

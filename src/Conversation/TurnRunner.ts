@@ -7,6 +7,7 @@ import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Random, S
 import type { AgentError } from "../Agent/Agent.ts"
 import { GatewayMaxRunningTurns } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
+import { Attachments, type MediaPart } from "../Delivery/Attachments.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import * as Reply from "../Delivery/Reply.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
@@ -22,6 +23,8 @@ import * as Texts from "./Texts.ts"
 import * as TurnEnd from "./TurnEnd.ts"
 import { Voice } from "./Voice.ts"
 
+/** Left for the line that points to a file. */
+const headRoom = 80
 /** Processes that may die with the same turn before it is set aside (`session U5`). */
 const maxStarts = 3
 /** A link that is not there yet (the start of the gateway) is waited for; then its defaults must do. */
@@ -51,23 +54,28 @@ export class TurnRunner extends Context.Service<
       const voice = yield* Voice
       const clock = yield* Clock.Clock
       const settings = yield* Settings
+      const files = yield* Attachments
       const permits = yield* Semaphore.make(yield* settings.get(GatewayMaxRunningTurns))
       const now = () => clock.currentTimeMillisUnsafe()
 
-      /** Texts of the turn's end, as rows; the first takes the place of what is shown already. */
-      const replyRows = (run: Run, texts: ReadonlyArray<string>): ReadonlyArray<OutboxRow> => {
+      /** What the turn's end says, as rows: texts, then files; the first takes the place of what is shown already. */
+      const replyRows = (run: Run, { media = [], texts }: TurnEnd.TurnEnd): ReadonlyArray<OutboxRow> => {
         const out: Array<OutboxRow> = []
-        for (const text of texts) {
+        const preview = run.preview?.shown() ?? null
+        const add = (said: { readonly text: string; readonly media?: MediaPart }) =>
           out.push(
             ...voice.rows(run, {
               kind: "final",
-              text,
+              ...said,
               ordinal: out.length,
-              preview: out.length === 0 ? (run.preview?.shown() ?? null) : null,
+              preview: out.length === 0 ? preview : null,
               replyTo: out.length === 0 ? run.turn.row.event.messageId : null
             })
           )
-        }
+        for (const text of texts) add({ text })
+        // What is shown can become a text, never a file.
+        if (texts.length === 0 && media.length > 0 && preview !== null) add({ text: Texts.filesFollow })
+        for (const part of media) add({ text: Texts.attachment(part), media: part })
         return out
       }
 
@@ -88,7 +96,7 @@ export class TurnRunner extends Context.Service<
         // Also of a turn that had just finished when the boundary was drawn.
         const isOver = turn.stopReason() === "reset"
         const writes = TurnEnd.writesOf({ turn, route, end, cause: run.cause, at, isOver })
-        const fresh = yield* voice.commit(writes, replyRows(run, end.texts))
+        const fresh = yield* voice.commit(writes, replyRows(run, end))
         if (!isOver) turn.routed(route)
         return fresh
       })
@@ -107,17 +115,37 @@ export class TurnRunner extends Context.Service<
         )
       }
 
-      const concludeReply = (run: Run, { attachments, text }: Produced) => {
+      const concludeReply = Effect.fnUntraced(function* (run: Run, { attachments, text }: Produced) {
         if (isLiveSilence(text)) {
-          return conclude(run, { texts: shownOnly(run), transcript: "exchange", answer: text })
+          return yield* conclude(run, { texts: shownOnly(run), transcript: "exchange", answer: text })
         }
-        const texts = text.trim() === "" ? attachments : [text, ...attachments]
-        return conclude(run, {
-          texts: texts.length === 0 ? [Texts.nothingSaid] : texts,
+        const reply = yield* files.of(text, attachments)
+        const said = reply.refused.length === 0 ? reply.text : `${reply.text}\n\n${Texts.notSent(reply.refused)}`.trim()
+        const { media, texts } = yield* fitting(run, said, reply.media)
+        const isNothing = texts.length === 0 && media.length === 0
+        if (isNothing && text.trim() !== "") {
+          yield* Effect.logError("response_delivery_dropped: nothing was left of a reply", { session: run.turn.sessionKey })
+        }
+        return yield* conclude(run, {
+          texts: isNothing ? [Texts.nothingSaid] : texts,
+          media,
           transcript: "exchange",
           answer: text
         })
-      }
+      })
+
+      /** A text of too many messages is its beginning and a file, where the chat takes files (`delivery C9` h). */
+      const fitting = Effect.fnUntraced(function* (run: Run, text: string, media: ReadonlyArray<MediaPart>) {
+        if (text.trim() === "") return { texts: [], media }
+        const { capabilities } = run
+        if (run.outlet?.media === undefined || capabilities.media?.has("document") !== true) return { texts: [text], media }
+        const most = Reply.mostChunks(run.target.platform)
+        const chunks = Reply.chunksOf(text, { ...capabilities, maxLength: capabilities.maxLength - headRoom }, most)
+        const whole = chunks.length > most ? yield* files.document(text, "answer.md") : null
+        return whole === null
+          ? { texts: [text], media }
+          : { texts: [`${Reply.bare(chunks[0]!)}\n\n${Texts.wholeInFile}`], media: [whole, ...media] }
+      })
 
       const concludeFailed = (run: Run, error: AgentError) =>
         Effect.andThen(

@@ -66,6 +66,12 @@ export const chunksOf = (text: string, capabilities: Capabilities, most?: number
   return surelyFits(dialect, text, limit, unit) ? [text] : split(text, { limit, unit, convert: measureOf(dialect), most })
 }
 
+/** Messages that one answer may be, before it is sent as a file (`delivery C9` h; Discord's number is its own). */
+export const mostChunks = (platform: string): number => (platform === "discord" ? 8 : 20)
+
+/** A chunk without its ` (i/n)`. */
+export const bare = (chunk: string): string => chunk.replace(/\s{1,2}\(\d+\/\d+\)$/, "")
+
 /** None for a text of nothing but white space: it is never sent (`delivery R8`). */
 export const rows = (options: ReplyOptions): ReadonlyArray<OutboxRow> => {
   const { capabilities, target } = options

@@ -14,6 +14,7 @@ import { TurnRunner } from "../../src/Conversation/TurnRunner.ts"
 import { Voice } from "../../src/Conversation/Voice.ts"
 import { Typing } from "../../src/Conversation/Typing.ts"
 import type { Capabilities } from "../../src/Delivery/Outlet.ts"
+import { Attachments } from "../../src/Delivery/Attachments.ts"
 import { MediaCache } from "../../src/Delivery/MediaCache.ts"
 import { SendQueues } from "../../src/Delivery/SendQueues.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
@@ -62,7 +63,7 @@ export class Chat {
       Layer.provideMerge(TurnRunner.layer),
       Layer.provideMerge(AgentCall.layer),
       Layer.provideMerge(Voice.layer),
-      Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
+      Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Attachments.layer)),
       Layer.provideMerge(
         Layer.mergeAll(
           Journal.layer,

@@ -3,7 +3,7 @@
  * test scripts it. What people would see is in `screen`; what was asked of it, with the time, is in `calls`.
  */
 import { Clock, Effect, Latch } from "effect"
-import type { Capabilities, EditRequest, Outlet, SendRequest } from "../../src/Delivery/Outlet.ts"
+import type { Capabilities, EditRequest, MediaRequest, Outlet, SendRequest } from "../../src/Delivery/Outlet.ts"
 import { SendError, type SendErrorKind } from "../../src/Message/SendError.ts"
 
 export interface Call {
@@ -51,6 +51,8 @@ export const marking: Capabilities = { ...keyed, settle: "mark" }
 export class ScriptedOutlet {
   readonly calls: Array<Call> = []
   readonly screen: Array<Shown> = []
+  /** Files that were taken, where the capabilities name their kinds. */
+  readonly files: Array<MediaRequest> = []
   /** Asked before every send and edit; the n-th call of its kind, from 0. */
   script: (call: Call, n: number) => Answer = () => "ok"
   givesIds = true
@@ -147,6 +149,11 @@ export class ScriptedOutlet {
           })
         )
       ),
+    media: (request) =>
+      Effect.sync(() => {
+        this.files.push(request)
+        return { messageId: `file${this.files.length}` }
+      }),
     typing: (target) =>
       Effect.map(Clock.currentTimeMillis, (at) => {
         this.calls.push({ op: "typing", at, key: "", chat: target.chatId, text: "", replyTo: null })
