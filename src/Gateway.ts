@@ -28,6 +28,7 @@ import type { Registration } from "./Platforms/Adapter.ts"
 import { Registry } from "./Platforms/Registry.ts"
 import { Supervisor } from "./Platforms/Supervisor.ts"
 import * as IntakeLive from "./Session/IntakeLive.ts"
+import { KnownScopes } from "./Session/KnownScopes.ts"
 import { Lanes } from "./Session/Lanes.ts"
 import { Database, type StorageError } from "./Storage/Database.ts"
 import { Inbox } from "./Storage/Inbox.ts"
@@ -76,7 +77,9 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
     Layer.provideMerge(Attachments.layer),
     Layer.provideMerge(Layer.mergeAll(Retention.layer, MediaCache.layer)),
-    Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer))
+    Layer.provideMerge(
+      Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer, KnownScopes.layer)
+    )
   )
 
 export const core = coreOf({ lanes: Lanes.layerLocal, journal: Journal.layer })

@@ -19,7 +19,7 @@ import type { Named } from "../Delivery/Attachments.ts"
 import { MediaCache } from "../Delivery/MediaCache.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
-import type { MessageEvent } from "../Message/MessageEvent.ts"
+import type { Media, MessageEvent } from "../Message/MessageEvent.ts"
 import type { Turn } from "../Session/Turns.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Transcript } from "../Storage/Transcript.ts"
@@ -51,6 +51,22 @@ export interface Run extends Voice.Occasion {
   lastActive: number
   /** The agent gave none for too long, and its fiber was interrupted for that. */
   isStuck: boolean
+}
+
+/** The indicator belongs to the message, wherever its answer goes (`relay L11`). */
+const typingTarget = ({ target, turn }: Run) => {
+  const { answerIn } = turn.row.event
+  return answerIn === undefined ? target : { ...target, threadId: answerIn.typing }
+}
+
+/** Files that came in, where the agent can read them (`relay O7`). */
+const readable = (outlet: Outlet | null, media: ReadonlyArray<Media>): Effect.Effect<ReadonlyArray<Media>> => {
+  const local = outlet?.localMedia
+  return local === undefined || media.length === 0
+    ? Effect.succeed(media)
+    : Effect.forEach(media, (file) => Effect.map(local(file.ref), (ref) => ({ ...file, ref })), {
+        concurrency: "unbounded"
+      })
 }
 
 /** How often silent agents are looked for. */
@@ -161,9 +177,9 @@ export class AgentCall extends Context.Service<
         const { turn } = run
         const { event } = turn.row
         const indicator =
-          run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, run.target) : null
+          run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, typingTarget(run)) : null
         const sessionId = turn.route?.sessionId ?? ""
-        const prepared = yield* prepare(event)
+        const prepared = yield* prepare({ ...event, media: yield* readable(run.outlet, event.media) })
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,

@@ -8,6 +8,7 @@ import { Effect } from "effect"
 import { type CachedFile, MediaCache, type MediaError } from "../Delivery/MediaCache.ts"
 import { baseName, extensionOf, inboundKind, mimeOf } from "../Delivery/MediaKind.ts"
 import type { Media, MessageEvent } from "../Message/MessageEvent.ts"
+import { withContext } from "./ChannelContext.ts"
 
 export interface Prepared {
   readonly text: string
@@ -112,13 +113,6 @@ const piece = (event: MessageEvent) => (media: Media) =>
 /** One line of a person: no line of it can pass for one of ours. */
 const oneLine = (text: string): string => text.replaceAll(/\s*[\r\n\u2028\u2029]+\s*/g, " ")
 
-const contextOf = ({ context }: MessageEvent): string =>
-  context.length === 0
-    ? ""
-    : `[Recent channel messages, for context only:]\n${context
-        .map(({ author, text }) => `${oneLine(author)}: ${oneLine(text)}`)
-        .join("\n")}\n[End of recent messages; the new message follows.]\n\n`
-
 /** The first 500 characters, marked as ours when they were (`conversation M9`). */
 const quoteOf = ({ replyTo }: MessageEvent): string => {
   const quoted = replyTo?.text?.trim() ?? ""
@@ -136,9 +130,9 @@ const quoteOf = ({ replyTo }: MessageEvent): string => {
 
 /** Never fails: what cannot be had is said. A message of plain text costs nothing. */
 export const prepare = (event: MessageEvent): Effect.Effect<Prepared, never, MediaCache> => {
-  const context = contextOf(event)
   const quote = quoteOf(event)
-  if (event.media.length === 0) return Effect.succeed({ text: context + quote + event.text, media: [] })
+  const behindContext = (text: string) => withContext({ context: event.context, text })
+  if (event.media.length === 0) return Effect.succeed({ text: behindContext(quote + event.text), media: [] })
   return Effect.map(
     Effect.forEach(event.media.slice(0, mostFiles), piece(event), { concurrency: 4 }),
     (pieces): Prepared => {
@@ -146,7 +140,7 @@ export const prepare = (event: MessageEvent): Effect.Effect<Prepared, never, Med
       if (event.media.length > mostFiles) notes.push(`[${event.media.length - mostFiles} more files were left out]`)
       const contents = pieces.map(({ content }) => content).join("")
       return {
-        text: `${context}${contents}${notes.join("\n")}\n\n${quote}${event.text}`.trimEnd(),
+        text: behindContext(`${contents}${notes.join("\n")}\n\n${quote}${event.text}`.trimEnd()),
         media: pieces.flatMap(({ media }) => (media === null ? [] : [media]))
       }
     }

@@ -25,6 +25,8 @@ interface Active {
   due: number
   paused: boolean
   calling: boolean
+  /** The platform was told, and shows it perhaps. */
+  shown: boolean
 }
 
 const failures = Metric.counter("typing_failures_total", {
@@ -62,13 +64,26 @@ export class Typing extends Context.Service<
           )
         )
 
+      /** Where the platform shows it until told (`relay L4`, I6); elsewhere there is nothing to do. */
+      const clear = (entry: Active) => {
+        const ended = entry.outlet.typingEnded
+        if (!entry.shown || ended === undefined || !entry.outlet.isUp()) return
+        entry.shown = false
+        run(
+          ended(entry.target).pipe(
+            Effect.timeout(abandonAfter),
+            Effect.catch(() => Metric.update(failures, 1))
+          )
+        )
+      }
+
       const beat = Effect.sync(() => {
         const now = clock.currentTimeMillisUnsafe()
         for (const entry of active) {
           if (entry.due > now || entry.paused || entry.calling || calling >= callsBound || !entry.outlet.isUp())
             continue
           entry.due = now + every
-          entry.calling = true
+          entry.calling = entry.shown = true
           calling++
           run(show(entry))
         }
@@ -89,7 +104,8 @@ export class Typing extends Context.Service<
                 target,
                 due: clock.currentTimeMillisUnsafe() + firstAfter,
                 paused: false,
-                calling: false
+                calling: false,
+                shown: false
               }
               active.add(entry)
               busy.openUnsafe()
@@ -97,6 +113,7 @@ export class Typing extends Context.Service<
                 entry,
                 pause: () => {
                   entry.paused = true
+                  clear(entry)
                 },
                 resume: () => {
                   entry.paused = false
@@ -107,6 +124,7 @@ export class Typing extends Context.Service<
             ({ entry }) =>
               Effect.sync(() => {
                 active.delete(entry)
+                clear(entry)
                 if (active.size === 0) busy.closeUnsafe()
               })
           )

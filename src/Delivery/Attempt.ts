@@ -9,7 +9,7 @@ import { type OutboxRow, progressed } from "../Storage/Outbox.ts"
 import * as Backoff from "./Backoff.ts"
 import { contentHash } from "./IdempotencyKey.ts"
 import { measureOf, print, type Printed, unmarked } from "./Markdown/Dialect.ts"
-import type { Capabilities, Outlet, Target } from "./Outlet.ts"
+import type { Capabilities, Outlet, SendRank, SendRequest, Target } from "./Outlet.ts"
 import { split } from "./Splitter.ts"
 
 /** Heads a message that may be on the screen already (`delivery O4` c); its length is reserved when a reply is split. */
@@ -26,6 +26,8 @@ export interface Context {
 }
 
 export interface Outcome {
+  /** Nothing else will arrive in that chat either (`delivery T11`). */
+  readonly targetGone?: boolean
   /** The row as it stands now; `pending` and `ambiguous` = to be tried again at `notBefore`. */
   readonly row: OutboxRow
   readonly messageId: string | null
@@ -51,6 +53,24 @@ export const targetOf = (row: OutboxRow): Target => ({
   scopeId: row.payload.scopeId
 })
 
+const ranks: Readonly<Record<OutboxRow["kind"], SendRank>> = {
+  final: "final",
+  prompt: "approval",
+  notice: "notice",
+  scheduled: "scheduled",
+  commentary: "interim",
+  tool: "edit"
+}
+
+/** How a row's text leaves, beside what it says. */
+export const waysOf = ({ kind, payload, sessionKey }: OutboxRow): Pick<SendRequest, "rank" | "followUp"> => ({
+  rank: ranks[kind],
+  ...(payload.followUp === undefined || sessionKey === null ? {} : { followUp: { kind: payload.followUp, sessionKey } })
+})
+
+/** A chat as the dead targets know it. */
+export const chatOf = ({ payload }: OutboxRow): string => `${payload.platform}:${payload.chatId}`
+
 const ended = (
   row: OutboxRow,
   state: OutboxRow["state"],
@@ -59,11 +79,14 @@ const ended = (
 ): Outcome => ({ row: { ...row, state }, messageId, error })
 
 /** An edit says the same thing however often it is repeated. */
-const isEdit = (row: OutboxRow): boolean => row.preview !== null && row.preview.messageId !== null
+const isEdit = (row: OutboxRow): boolean =>
+  row.preview !== null && row.preview.messageId !== null && (row.payload.pieces?.sent ?? 0) === 0
 
 /** It may be on the screen already: it was on its way, or a preview of it was and nobody knows how that ended. */
 const isUnknown = (row: OutboxRow): boolean =>
-  row.state === "ambiguous" || row.state === "sending" || (row.preview !== null && !row.payload.marked)
+  row.state === "ambiguous" ||
+  row.state === "sending" ||
+  (row.preview !== null && !row.payload.marked && row.payload.pieces === undefined)
 
 /** The platform cannot tell whether it arrived: say it once more and say so, or hold it (`delivery O4`). */
 const settleUnknown = (row: OutboxRow, context: Context): Effect.Effect<Outcome> => {
@@ -73,21 +96,41 @@ const settleUnknown = (row: OutboxRow, context: Context): Effect.Effect<Outcome>
     ...row,
     state: "pending",
     preview: null,
-    payload: { ...row.payload, text: repeatMark + row.payload.text, marked: true }
+    payload: {
+      ...row.payload,
+      text: row.payload.pieces === undefined ? repeatMark + row.payload.text : row.payload.text,
+      marked: true
+    }
   }
   return carryOut(marked, context, false)
 }
 
+/** Skipped without an attempt: surely not carried out. */
+export const toDeadTarget = (row: OutboxRow): Outcome => ended(row, "dead", deadTarget)
+
+const deadTarget = new SendError({ kind: "forbidden", message: "dead_target: this chat could not be reached lately" })
 const unknownTwice = new SendError({ kind: "ambiguous", message: "no answer came, also to the marked repeat" })
 const heldBack = new SendError({ kind: "ambiguous", message: "no answer came; held until an operator decides" })
 
 const carryOut = (row: OutboxRow, context: Context, keyed: boolean): Effect.Effect<Outcome> => {
-  const attempt = (keyed || isEdit(row) ? Effect.void : markSending(row, context)).pipe(
-    Effect.andThen(say(row, context.outlet, keyed))
+  const { pieces } = row.payload
+  const marked = keyed || isEdit(row) ? Effect.void : markSending(row, context)
+  const attempt = Effect.andThen(
+    marked,
+    pieces === undefined
+      ? Effect.map(say(row, context.outlet, keyed), (messageId) => ended(row, "sent", null, messageId))
+      : sayPiece(row, pieces, context, keyed)
   )
-  return Effect.matchEffect(attempt, {
-    onSuccess: (messageId) => Effect.succeed(ended(row, "sent", null, messageId)),
-    onFailure: (error) => (isGone(error) && isEdit(row) && !keyed ? sayAnew(row, context) : failed(row, error, context))
+  return Effect.catch(attempt, (error) => {
+    if (isGone(error) && isEdit(row) && !keyed) return sayAnew(row, context)
+    const isRefused = error.kind === "bad_format" && pieces?.plain !== true
+    return isRefused || (error.kind === "too_long" && pieces === undefined && !isEdit(row))
+      ? Effect.succeed({
+          row: { ...inPieces(row, context.outlet, isRefused), state: "pending" as const },
+          messageId: null,
+          error
+        })
+      : failed(row, error, context)
   })
 }
 
@@ -111,115 +154,75 @@ const sayAnew = (row: OutboxRow, context: Context): Effect.Effect<Outcome> => {
     : carryOut(anew, context, false)
 }
 
-type Send = (
-  key: string,
-  printed: Printed,
-  replyTo?: string | null
-) => Effect.Effect<string | null, SendError>
-
 const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<string | null, SendError> => {
   const { payload, preview } = row
   const target = targetOf(row)
-  const can = outlet.capabilities(target)
-  const printed = printedFor(can, payload.text)
-  const send: Send = (key, { formatting, text }, replyTo = payload.replyTo) =>
+  const printed = printedFor(outlet.capabilities(target), payload.text)
+  const send = (key: string, replyTo: string | null = payload.replyTo) =>
     Effect.map(
-      outlet.send({ key, target, text, ...(formatting && { formatting }), replyTo, notify: payload.notify }),
+      outlet.send({ key, target, ...printed, replyTo, notify: payload.notify, ...waysOf(row) }),
       (receipt) => receipt.messageId
     )
   const rich = richSend(row, outlet)
   const whole = Effect.catchIf(
     rich === null
-      ? send(row.key, printed)
+      ? send(row.key)
       : Effect.catchIf(
           rich,
           (error) => error.kind === "unsupported",
-          () => send(row.key, printed)
+          () => send(row.key)
         ),
-    (error) => error.kind === "too_long" || error.kind === "bad_format" || isAnchorGone(row, error),
-    (error) => {
-      if (error.kind === "too_long") return sendSmaller(row, can, send)
-      return error.kind === "bad_format" ? sendPlain(row, can, send) : send(row.key, printed, null)
-    }
+    (error) => error.kind === "not_found" && payload.replyTo !== null && error.reach !== "chat",
+    () => send(row.key, null)
   )
   if (preview === null || (preview.messageId === null && !keyed)) return whole
-  const editTo = (messageId: string, { formatting, text }: Printed) =>
-    outlet.edit({
-      key: `${row.key}:${contentHash(text)}`,
-      target,
-      messageId,
-      text,
-      ...(formatting && { formatting }),
-      final: true
-    })
   const edit = (messageId: string | null) =>
     messageId === null
       ? // The platform gives no ids: what is shown cannot be changed.
-        send(`${row.key}:again`, printed)
-      : editTo(messageId, printed).pipe(
-          Effect.as(messageId),
-          Effect.catchIf(
-            (error) => error.kind === "bad_format",
-            () => {
-              const [first = printed, ...rest] = plainPieces(row, can)
-              return Effect.andThen(editTo(messageId, first), sendAll(row, "plain", rest, send, 1, messageId))
-            }
-          ),
-          // The preview is gone, deleted by a person or too old to edit: the answer still has to be seen.
-          Effect.catchIf(
-            (error) => keyed && isGone(error),
-            () => send(`${row.key}:again`, printed)
+        send(`${row.key}:again`)
+      : outlet
+          .edit({
+            key: `${row.key}:${contentHash(printed.text)}`,
+            target,
+            messageId,
+            ...printed,
+            final: true
+          })
+          .pipe(
+            Effect.as(messageId),
+            // The preview is gone, deleted by a person or too old to edit: the answer still has to be seen.
+            Effect.catchIf(
+              (error) => keyed && isGone(error),
+              () => send(`${row.key}:again`)
+            )
           )
-        )
-  return preview.messageId === null
-    ? // Sent or not before the crash: under the same key the platform shows it once and tells its id.
-      Effect.flatMap(
+  return Effect.flatMap(idOfPreview(row, preview, outlet), edit)
+}
+
+/** Sent or not before the crash: under the same key the platform shows it once and tells its id. */
+const idOfPreview = (
+  row: OutboxRow,
+  preview: NonNullable<OutboxRow["preview"]>,
+  outlet: Outlet
+): Effect.Effect<string | null, SendError> =>
+  preview.messageId === null
+    ? Effect.map(
         outlet.send({
           key: row.key,
-          target,
+          target: targetOf(row),
           text: preview.text,
-          replyTo: payload.replyTo,
+          replyTo: row.payload.replyTo,
           notify: false,
-          expectEdits: true
+          expectEdits: true,
+          ...waysOf(row)
         }),
-        ({ messageId }) => edit(messageId)
+        ({ messageId }) => messageId
       )
-    : edit(preview.messageId)
-}
+    : Effect.succeed(preview.messageId)
 
 /** As the platform is sent it; stored is what the agent wrote, so that a refusal can be answered with other marks or none. */
-const printedFor = (can: Capabilities, text: string): Printed => (can.printsItself === true ? { text } : print(can.dialect, text))
-
-const isAnchorGone = (row: OutboxRow, error: SendError): boolean =>
-  error.kind === "not_found" && row.payload.replyTo !== null && error.reach !== "chat"
-
-/** The rest of a text that a platform did not take whole, each piece under a key of its own; gives the last id. */
-const sendAll = (
-  row: OutboxRow,
-  form: string,
-  pieces: ReadonlyArray<Printed>,
-  send: Send,
-  first: number,
-  before: string | null
-): Effect.Effect<string | null, SendError> =>
-  Effect.reduce(
-    pieces,
-    (): string | null => before,
-    (_, piece, index) =>
-      send(`${row.key}:${form}${first + index}`, piece, first + index === 0 ? row.payload.replyTo : null)
-  )
-
-/** The whole text without marks, in pieces of the full size: nothing of it is cut (`delivery O3`, Z6). */
-const plainPieces = (row: OutboxRow, can: Capabilities): ReadonlyArray<Printed> => {
-  const { formatting, text } = unmarked(row.payload.text)
-  return split(text, { limit: can.maxLength, unit: can.lengthUnit, indicators: false }).map((piece) => ({
-    text: piece,
-    formatting
-  }))
-}
-
-const sendPlain = (row: OutboxRow, can: Capabilities, send: Send) =>
-  sendAll(row, "plain", plainPieces(row, can), send, 0, null)
+const printedFor = (can: Capabilities, text: string): Printed =>
+  can.printsItself === true ? { text } : print(can.dialect, text)
 
 /** A file or a prompt in the platform's own form; `null` = the row is text, or text must do (`relay H5`). */
 const richSend = (row: OutboxRow, outlet: Outlet): Effect.Effect<string | null, SendError> | null => {
@@ -238,23 +241,72 @@ const richSend = (row: OutboxRow, outlet: Outlet): Effect.Effect<string | null, 
   return null
 }
 
-/** The platform's limit is lower than it declared: the same text in pieces of half the size (`delivery O3`). */
-const sendSmaller = (row: OutboxRow, can: Capabilities, send: Send): Effect.Effect<string | null, SendError> => {
-  // The chunk may carry an indicator of its own already.
-  const pieces = split(row.payload.text, {
-    limit: Math.max(1, Math.floor(can.maxLength / 2)),
-    unit: can.lengthUnit,
-    indicators: false,
-    convert: measureOf(can.dialect)
-  })
-  return sendAll(
-    row,
-    "",
-    pieces.map((piece) => printedFor(can, piece)),
-    send,
-    0,
-    null
+/**
+ * The platform's limit is lower than it declared: the same text in pieces of half the size; or it refused the marks: the
+ * whole text without any, re-split. One piece an attempt, so that none is sent twice (`delivery O3`).
+ */
+const inPieces = (row: OutboxRow, outlet: Outlet, plain: boolean): OutboxRow => {
+  const { maxLength } = outlet.capabilities(targetOf(row))
+  const limit = Math.max(1, plain ? maxLength : Math.floor(maxLength / 2))
+  return { ...row, payload: { ...row.payload, pieces: { limit, sent: 0, ...(plain ? { plain } : {}) } } }
+}
+
+type Pieces = NonNullable<OutboxRow["payload"]["pieces"]>
+
+/** The chunk may carry an indicator of its own already, so these have none. */
+const allPieces = (text: string, { limit, plain }: Pieces, can: Capabilities): ReadonlyArray<Printed> => {
+  const options = { limit, unit: can.lengthUnit, indicators: false }
+  if (plain !== true) {
+    const pieces = split(text, { ...options, convert: measureOf(can.dialect) })
+    return pieces.map((piece) => printedFor(can, piece))
+  }
+  const bare = unmarked(text)
+  return split(bare.text, options).map((piece) => ({ ...bare, text: piece }))
+}
+
+const sayPiece = (
+  row: OutboxRow,
+  pieces: Pieces,
+  context: Context,
+  keyed: boolean
+): Effect.Effect<Outcome, SendError> => {
+  const { payload, preview } = row
+  const target = targetOf(row)
+  const { outlet } = context
+  const all = allPieces(payload.text, pieces, outlet.capabilities(target))
+  const piece = all[pieces.sent] ?? { text: "" }
+  const key = `${row.key}:${pieces.plain === true ? "plain" : ""}${pieces.sent}`
+  const printed = { ...piece, text: payload.marked ? repeatMark + piece.text : piece.text }
+  const send = Effect.map(
+    outlet.send({
+      key,
+      target,
+      ...printed,
+      replyTo: pieces.sent === 0 ? payload.replyTo : null,
+      notify: payload.notify,
+      ...waysOf(row)
+    }),
+    ({ messageId }) => messageId
   )
+  const isShown = pieces.sent === 0 && preview !== null && (preview.messageId !== null || keyed)
+  const said = !isShown
+    ? send
+    : Effect.flatMap(idOfPreview(row, preview, outlet), (messageId) =>
+        messageId === null
+          ? send
+          : Effect.as(outlet.edit({ key, target, messageId, ...printed, final: true }), messageId)
+      )
+  return Effect.map(said, (messageId) => {
+    const sent = pieces.sent + 1
+    const next: OutboxRow = {
+      ...row,
+      state: sent < all.length ? "pending" : "sent",
+      attempts: 0,
+      notBefore: 0,
+      payload: { ...payload, marked: false, pieces: { ...pieces, sent } }
+    }
+    return { row: next, messageId, error: null }
+  })
 }
 
 const failed = (row: OutboxRow, error: SendError, context: Context): Effect.Effect<Outcome> =>
@@ -271,7 +323,7 @@ const failed = (row: OutboxRow, error: SendError, context: Context): Effect.Effe
       random
     })
     return next._tag === "Dead"
-      ? ended({ ...row, attempts }, "dead", error)
+      ? { ...ended({ ...row, attempts }, "dead", error), targetGone: next.targetGone }
       : {
           row: {
             ...row,

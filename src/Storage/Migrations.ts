@@ -7,6 +7,8 @@ import { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql"
 import { gateway } from "./migrations/0001_gateway.ts"
 import { webChat } from "./migrations/0002_web_chat.ts"
+import { deadTargets } from "./migrations/0006_dead_targets.ts"
+import { webPrompts } from "./migrations/0008_web_prompts.ts"
 import { dialects } from "./migrations/Migration.ts"
 import type { Migration } from "./migrations/Migration.ts"
 
@@ -17,14 +19,17 @@ export class MigrationError extends Schema.TaggedError<MigrationError>()("Migrat
   message: Schema.String
 }) {}
 
-/** In order, numbered 1, 2, 3 … without gaps. */
-export const all: ReadonlyArray<Migration> = [gateway, webChat]
+/** In order of their numbers, which ascend; one that came into the list late still runs. */
+export const all: ReadonlyArray<Migration> = [gateway, webChat, deadTargets, webPrompts]
 
-const current = Effect.flatMap(SqlClient.SqlClient, (sql) =>
-  sql<{ readonly id: number | null }>`SELECT max(id) AS id FROM switchboard_migrations`.pipe(
-    Effect.map((rows) => rows[0]?.id ?? 0)
+const recorded = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+  Effect.map(
+    sql<{ readonly id: number }>`SELECT id FROM switchboard_migrations`,
+    (rows) => new Set(rows.map(({ id }) => id))
   )
 )
+
+const highest = (ids: ReadonlySet<number>): number => Math.max(0, ...ids)
 
 const refuseNewer = (found: number, latest: number) =>
   found <= latest
@@ -51,9 +56,10 @@ export const verify: (
     pg: () => sql`SELECT 1 WHERE to_regclass('switchboard_migrations') IS NOT NULL`,
     orElse: () => sql`SELECT 1 FROM sqlite_schema WHERE name = 'switchboard_migrations'`
   })
-  const found = tables.length === 0 ? 0 : yield* current
+  const done = tables.length === 0 ? new Set<number>() : yield* recorded
+  const found = highest(done)
   yield* refuseNewer(found, latest)
-  if (found < latest) {
+  if (migrations.some(({ id }) => !done.has(id))) {
     return yield* new MigrationError({
       reason: "OlderSchema",
       migration: found,
@@ -78,10 +84,10 @@ export const run: (
         .withTransaction(
           Effect.gen(function* () {
             yield* alone
-            const found = yield* current
-            yield* refuseNewer(found, latest)
+            const done = yield* recorded
+            yield* refuseNewer(highest(done), latest)
             // another process may have been here between our look and our lock
-            if (found >= migration.id) return false
+            if (done.has(migration.id)) return false
             for (const statement of migration.statements(dialects[dialect])) yield* sql.unsafe(statement)
             const now = yield* Clock.currentTimeMillis
             const { id, name } = migration
@@ -102,10 +108,11 @@ export const run: (
         )
 
     yield* createTable(dialect)
-    yield* Effect.flatMap(current, (found) => refuseNewer(found, latest))
+    const done = yield* recorded
+    yield* refuseNewer(highest(done), latest)
     const applied: Array<number> = []
     for (const migration of migrations) {
-      if (migration.id > (yield* current) && (yield* apply(migration))) applied.push(migration.id)
+      if (!done.has(migration.id) && (yield* apply(migration))) applied.push(migration.id)
     }
     return applied
   }

@@ -166,8 +166,8 @@ const start = (number: number, database: Database["Service"], world: World, onDe
             label: "Simulated relay",
             make: RelayAdapter.make({
               url: "http://connector.invalid",
-              platform: "relay",
-              botId: "",
+              identities: [{ platform: "relay", botId: "" }],
+              cache: "/nowhere",
               id: null,
               secret: null,
               streamingDefault: true

@@ -40,7 +40,7 @@ export type Answer =
 export const keyed: Capabilities = {
   maxLength: 4096,
   lengthUnit: "chars",
-  dialect: "plain",
+  dialect: "markdown",
   edit: true,
   typing: true,
   streaming: true,
