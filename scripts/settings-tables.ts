@@ -8,6 +8,7 @@ import { Duration } from "effect"
 import * as Access from "../src/Access/Access.ts"
 import { gatewaySettings } from "../src/Config/GatewaySettings.ts"
 import type { Setting } from "../src/Config/Setting.ts"
+import { displaySettings, TerminalCwd } from "../src/Delivery/DisplaySettings.ts"
 import { relaySettings } from "../src/Relay/RelaySettings.ts"
 
 export const page = path.join(import.meta.dirname, "../docs/configure.md")
@@ -37,6 +38,7 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
 
 const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   gateway: gatewaySettings,
+  display: [...Object.values(displaySettings), TerminalCwd],
   relay: relaySettings,
   access: [Access.GatewayAllowedUsers, Access.GatewayAllowAllUsers, ...Object.values(Access.settingsOf("PLATFORM"))]
 }

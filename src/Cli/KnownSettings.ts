@@ -8,12 +8,15 @@ import { ConfigError, type ConfigProblem } from "../Config/ConfigError.ts"
 import { gatewaySettings } from "../Config/GatewaySettings.ts"
 import type { Setting } from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
+import { displaySettings, TerminalCwd } from "../Delivery/DisplaySettings.ts"
 import { platformNames } from "../Message/Platform.ts"
 import { relaySettings } from "../Relay/RelaySettings.ts"
 
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...gatewaySettings,
   ...relaySettings,
+  ...Object.values(displaySettings),
+  TerminalCwd,
   Access.GatewayAllowedUsers,
   Access.GatewayAllowAllUsers,
   ...platformNames.flatMap((name) => Object.values(Access.settingsOf(name)))

@@ -3,7 +3,7 @@
  * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
  */
 import { Clock, Context, Duration, Effect, type Fiber, Layer, Schedule, type Scope, Stream } from "effect"
-import { Agent, type AgentError, type AgentEvent, type AgentRun, noChoices } from "../Agent/Agent.ts"
+import { Agent, type AgentError, type AgentEvent, type AgentRun, noChoices, type Usage } from "../Agent/Agent.ts"
 import {
   AgentClarifyTimeout,
   AgentGatewayTimeout,
@@ -16,6 +16,7 @@ import {
 import { redact } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
 import type { Named } from "../Delivery/Attachments.ts"
+import * as DisplaySettings from "../Delivery/DisplaySettings.ts"
 import { MediaCache } from "../Delivery/MediaCache.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
@@ -51,6 +52,10 @@ export interface Run extends Voice.Occasion {
   lastActive: number
   /** The agent gave none for too long, and its fiber was interrupted for that. */
   isStuck: boolean
+  /** The latest figures that the agent told. */
+  usage: Usage | null
+  /** The tool that the last line told of. */
+  lastTool: string | null
 }
 
 /** The indicator belongs to the message, wherever its answer goes (`relay L11`). */
@@ -106,6 +111,7 @@ export class AgentCall extends Context.Service<
       const inactivity = Duration.toMillis(yield* settings.get(AgentGatewayTimeout))
       const clock = yield* Clock.Clock
       const prepare = (event: MessageEvent) => Effect.provideService(prepareWith(event), MediaCache, cache)
+      const display = yield* DisplaySettings.read
       const running = new Map<string, AgentRun>()
       const watched = new Map<Run, Fiber.Fiber<unknown, unknown>>()
 
@@ -206,7 +212,15 @@ export class AgentCall extends Context.Service<
               if (running.get(turn.sessionKey) === agentRun) running.delete(turn.sessionKey)
             })
         )
-        const streams = run.outlet !== null && run.capabilities.edit && (streaming ?? run.capabilities.streaming)
+        const { platform } = run.target
+        const shown = {
+          streaming: DisplaySettings.resolve(display, platform, "streaming"),
+          tools: DisplaySettings.resolve(display, platform, "tool_progress"),
+          previewLength: DisplaySettings.resolve(display, platform, "tool_preview_length"),
+          interim: DisplaySettings.showsInterim(display, platform)
+        }
+        const streams =
+          run.outlet !== null && run.capabilities.edit && (shown.streaming ?? streaming ?? run.capabilities.streaming)
         let text = ""
         yield* Stream.runForEach(agentRun.events, (event): Effect.Effect<void, never, Scope.Scope> => {
           run.lastActive = clock.currentTimeMillisUnsafe()
@@ -217,24 +231,31 @@ export class AgentCall extends Context.Service<
             case "TextDelta":
               return streams && run.outlet !== null ? grow(run, run.outlet, event.text) : Effect.void
             case "Commentary":
+              if (!shown.interim) return Effect.void
               return interject(run, {
                 kind: "commentary",
                 cause: `${run.cause}:${run.interim++}`,
                 text: event.text,
                 notify: false
               })
-            case "ToolStarted":
+            case "ToolStarted": {
+              const isSame = run.lastTool === event.tool
+              run.lastTool = event.tool
+              if (shown.tools === "off" || (shown.tools === "new" && isSame)) return Effect.void
               return interject(run, {
                 kind: "tool",
                 cause: `${run.cause}:${run.interim++}`,
-                text: Texts.toolLine(event.tool, event.preview),
+                text: Texts.toolLine(event.tool, event.preview, shown.previewLength),
                 notify: false,
                 replyTo: null
               })
+            }
+            case "Usage":
+              run.usage = event.usage
+              return Effect.void
             case "ToolFinished":
             case "Reasoning":
             case "Plan":
-            case "Usage":
               return Effect.void
             case "Attachment":
               return Effect.sync(() => {

@@ -58,10 +58,12 @@ export const approval = (command: string, description: string | null): string =>
   )
 }
 
-export const toolLine = (tool: string, preview: string | null): string => {
+/** `length`: characters of the preview; 0 = 40 (`delivery E3`). */
+export const toolLine = (tool: string, preview: string | null, length = 0): string => {
   if (preview === null || preview === "") return `⚙️ ${tool}...`
   const shown = Array.from(preview.replaceAll(/\s+/g, " "))
-  return `⚙️ ${tool}: "${shown.length > 40 ? `${shown.slice(0, 37).join("")}...` : shown.join("")}"`
+  const most = Math.max(4, length === 0 ? 40 : length)
+  return `⚙️ ${tool}: "${shown.length > most ? `${shown.slice(0, most - 3).join("")}...` : shown.join("")}"`
 }
 
 /** A file where the chat takes none: its address, or its name, never a path of this machine (`delivery M11`). */

@@ -3,13 +3,16 @@
  * with the transcript, the Outbox rows and the end of the Inbox row (law 2). What interrupts it may stop the agent, never
  * that transaction.
  */
+import { homedir } from "node:os"
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Random, Semaphore } from "effect"
 import type { AgentError } from "../Agent/Agent.ts"
 import { GatewayMaxRunningTurns } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { Attachments, type MediaPart } from "../Delivery/Attachments.ts"
+import * as DisplaySettings from "../Delivery/DisplaySettings.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import * as Reply from "../Delivery/Reply.ts"
+import * as RuntimeFooter from "../Delivery/RuntimeFooter.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { isLiveSilence } from "../Delivery/SilenceFilter.ts"
 import * as SessionId from "../Session/SessionId.ts"
@@ -55,6 +58,8 @@ export class TurnRunner extends Context.Service<
       const clock = yield* Clock.Clock
       const settings = yield* Settings
       const files = yield* Attachments
+      const display = yield* DisplaySettings.read
+      const workingDirectory = yield* settings.get(DisplaySettings.TerminalCwd)
       const permits = yield* Semaphore.make(yield* settings.get(GatewayMaxRunningTurns))
       const now = () => clock.currentTimeMillisUnsafe()
 
@@ -121,10 +126,12 @@ export class TurnRunner extends Context.Service<
         }
         const reply = yield* files.of(text, attachments)
         const said = reply.refused.length === 0 ? reply.text : `${reply.text}\n\n${Texts.notSent(reply.refused)}`.trim()
-        const { media, texts } = yield* fitting(run, said, reply.media)
+        const { media, texts } = yield* fitting(run, withFooter(run, said), reply.media)
         const isNothing = texts.length === 0 && media.length === 0
         if (isNothing && text.trim() !== "") {
-          yield* Effect.logError("response_delivery_dropped: nothing was left of a reply", { session: run.turn.sessionKey })
+          yield* Effect.logError("response_delivery_dropped: nothing was left of a reply", {
+            session: run.turn.sessionKey
+          })
         }
         return yield* conclude(run, {
           texts: isNothing ? [Texts.nothingSaid] : texts,
@@ -134,11 +141,26 @@ export class TurnRunner extends Context.Service<
         })
       })
 
+      /** Below the answer, never in the transcript (`delivery G3`). */
+      const withFooter = (run: Run, text: string): string => {
+        if (text.trim() === "") return text
+        const { usage } = run
+        const line = RuntimeFooter.footer(display, run.target.platform, {
+          model: usage?.model ?? null,
+          contextTokens: usage?.contextTokens ?? null,
+          contextWindow: usage?.contextWindow ?? null,
+          cwd: workingDirectory,
+          userHome: homedir()
+        })
+        return line === "" ? text : `${text}\n\n${line}`
+      }
+
       /** A text of too many messages is its beginning and a file, where the chat takes files (`delivery C9` h). */
       const fitting = Effect.fnUntraced(function* (run: Run, text: string, media: ReadonlyArray<MediaPart>) {
         if (text.trim() === "") return { texts: [], media }
         const { capabilities } = run
-        if (run.outlet?.media === undefined || capabilities.media?.has("document") !== true) return { texts: [text], media }
+        if (run.outlet?.media === undefined || capabilities.media?.has("document") !== true)
+          return { texts: [text], media }
         const most = Reply.mostChunks(run.target.platform)
         const chunks = Reply.chunksOf(text, { ...capabilities, maxLength: capabilities.maxLength - headRoom }, most)
         const whole = chunks.length > most ? yield* files.document(text, "answer.md") : null
@@ -198,6 +220,8 @@ export class TurnRunner extends Context.Service<
         interim: 0,
         lastActive: now(),
         isStuck: false,
+        usage: null,
+        lastTool: null,
         prompts: 0
       })
 

@@ -130,7 +130,10 @@ const make = Effect.fnUntraced(function* () {
     }
     if (isAlwaysAllowed(path, { ...rules, allowed: [] })) return Effect.succeed(path)
     const bytes = opened.handle.createReadStream({ start: 0, autoClose: false })
-    return Effect.map(cache.store(bytes, { filename, mime: "application/octet-stream" }), (kept: CachedFile) => kept.path)
+    return Effect.map(
+      cache.store(bytes, { filename, mime: "application/octet-stream" }),
+      (kept: CachedFile) => kept.path
+    )
   }
 
   const part = (wanted: Wanted): Effect.Effect<MediaPart, { readonly name: string; readonly why: string }> => {
@@ -189,12 +192,18 @@ const make = Effect.fnUntraced(function* () {
 
   return {
     of: (text: string, named: ReadonlyArray<Named>): Effect.Effect<Reply> =>
-      named.length === 0 && !bare && !mayName.test(text) ? Effect.succeed({ text, media: [], refused: [] }) : of(text, named),
+      named.length === 0 && !bare && !mayName.test(text)
+        ? Effect.succeed({ text, media: [], refused: [] })
+        : of(text, named),
     document: (text: string, filename: string) =>
       cache.store(Buffer.from(text), { filename, mime: "text/markdown" }).pipe(
-        Effect.map(
-          ({ path }): MediaPart => ({ kind: "document", ref: path, caption: null, filename, mime: "text/markdown" })
-        ),
+        Effect.map(({ path }): MediaPart => ({
+          kind: "document",
+          ref: path,
+          caption: null,
+          filename,
+          mime: "text/markdown"
+        })),
         Effect.catch((error) =>
           Effect.as(Effect.logWarning("a long text could not be written as a file", error.message), null)
         )

@@ -13,7 +13,7 @@ import { Database } from "../Storage/Database.ts"
 import { DownloadError, open as openDownload } from "./internal/MediaDownload.ts"
 import { inboundKind, isImage, keptExtension, mimeOf, safeName } from "./MediaKind.ts"
 import type { MediaKind } from "./Outlet.ts"
-import { type Resolve, shown, systemResolve, UrlRefused } from "./UrlGuard.ts"
+import { type Resolve, shown, systemResolve, type UrlRefused } from "./UrlGuard.ts"
 
 /** Nothing was kept. `message` is for the log and the agent, without user, query or secret. */
 export class MediaError extends Schema.TaggedError<MediaError>()("MediaError", {

@@ -57,7 +57,8 @@ export const baseName = (ref: string): string => {
 }
 
 /** Lower case, without the dot; `""` = none. */
-export const extensionOf = (ref: string): string => /\.([A-Za-z0-9]{1,8})$/.exec(baseName(ref))?.[1]?.toLowerCase() ?? ""
+export const extensionOf = (ref: string): string =>
+  /\.([A-Za-z0-9]{1,8})$/.exec(baseName(ref))?.[1]?.toLowerCase() ?? ""
 
 /** Parameters cut off, lower case; `""` for none. */
 export const bareMime = (mime: string | null): string => mime?.split(";")[0]?.trim().toLowerCase() ?? ""
@@ -79,7 +80,11 @@ export const kindOf = (ref: string): MediaKind => {
 }
 
 /** For what came in (`delivery N4`); `hint` is the platform's own word. */
-export const inboundKind = (filename: string, mime: string | null, hint: string | null): Exclude<MediaKind, "voice"> => {
+export const inboundKind = (
+  filename: string,
+  mime: string | null,
+  hint: string | null
+): Exclude<MediaKind, "voice"> => {
   const bare = bareMime(mime)
   const major = bare.split("/")[0]
   if (bare !== "image/svg+xml" && (major === "image" || major === "audio" || major === "video")) return major
@@ -113,7 +118,8 @@ export const keptExtension = (kind: "image" | "audio" | "video", filename: strin
   }
 }
 
-const ascii = (bytes: Uint8Array, from: number, to: number): string => Buffer.from(bytes.subarray(from, to)).toString("latin1")
+const ascii = (bytes: Uint8Array, from: number, to: number): string =>
+  Buffer.from(bytes.subarray(from, to)).toString("latin1")
 
 /** The first bytes are those of a PNG, JPEG, GIF, BMP or WEBP; a page that says "not found" is none (`delivery N3`). */
 export const isImage = (head: Uint8Array): boolean =>
@@ -125,8 +131,11 @@ export const isImage = (head: Uint8Array): boolean =>
 
 /** A name that is safe in any folder (`delivery N1`): no folder, no control characters, at most 120 characters. */
 export const safeName = (filename: string | null): string => {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is taken out
-  const base = (filename ?? "").split(/[\\/]/).at(-1)!.replaceAll(/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, "").trim()
+  const base = (filename ?? "")
+    .split(/[\\/]/)
+    .at(-1)!
+    .replaceAll(/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, "")
+    .trim()
   if (base === "" || base === "." || base === "..") return "document"
   const characters = Array.from(base.toWellFormed())
   if (characters.length <= 120) return characters.join("")

@@ -34,7 +34,8 @@ const homeFiles = (
 const mediaFolders = "images audio videos documents image_cache audio_cache video_cache document_cache".split(" ")
 const keyNames = /^(?:id_rsa|id_ed25519|id_ecdsa|id_dsa).*$|\.pem$|^switchboard\.db|^\.env(?:\..*)?$/
 
-const isIn = (file: string, folder: string): boolean => file === folder || file.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep)
+const isIn = (file: string, folder: string): boolean =>
+  file === folder || file.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep)
 
 /** Folders whose files always leave: what came in, and what the operator named. */
 export const isAlwaysAllowed = (file: string, { allowed, home }: MediaRules): boolean =>
@@ -64,5 +65,6 @@ export const refusal = (facts: FileFacts, rules: MediaRules, now: number): Refus
 
 /** For a log line: control characters replaced, 200 characters. */
 export const loggable = (file: string): string =>
-  // oxlint-disable-next-line no-control-regex -- control characters are what is replaced
-  Array.from(file.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, "\ufffd")).slice(0, 200).join("")
+  Array.from(file.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, "\ufffd"))
+    .slice(0, 200)
+    .join("")

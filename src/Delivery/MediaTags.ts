@@ -43,7 +43,7 @@ const extensions = [...taggable].toSorted((a, b) => b.length - a.length).join("|
 const ending = `\\.(?:${extensions})(?=$|[\\s\`"',;:)\\]}])`
 const root = "(?:~?/|[A-Za-z]:[\\\\/])"
 // A path holds no other tag, so that two on one line are two (`delivery M5`).
-const inner = "(?:(?!MEDIA:|\\[\\[|!\\[)[^\\n<\"`])"
+const inner = '(?:(?!MEDIA:|\\[\\[|!\\[)[^\\n<"`])'
 const tag = new RegExp(`(["'\`]?)MEDIA:[ \\t]*(["'\`]?)(${root}${inner}{0,300}?${ending})\\2\\1`, "gi")
 const directive = /\[\[(audio_as_voice|as_document)\]\]/gi
 

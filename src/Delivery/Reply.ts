@@ -65,7 +65,9 @@ const numberOf = (cause: string): number => Number(/^\w+:(\d+)/.exec(cause)?.[1]
 export const chunksOf = (text: string, capabilities: Capabilities, most?: number): ReadonlyArray<string> => {
   const { dialect, lengthUnit: unit, maxLength, settle } = capabilities
   const limit = Math.max(1, settle === "key" ? maxLength : maxLength - length(repeatMark, unit))
-  return surelyFits(dialect, text, limit, unit) ? [text] : split(text, { limit, unit, convert: measureOf(dialect), most })
+  return surelyFits(dialect, text, limit, unit)
+    ? [text]
+    : split(text, { limit, unit, convert: measureOf(dialect), most })
 }
 
 /** Messages that one answer may be, before it is sent as a file (`delivery C9` h; Discord's number is its own). */
@@ -77,7 +79,7 @@ export const bare = (chunk: string): string => chunk.replace(/\s{1,2}\(\d+\/\d+\
 /** None for a text of nothing but white space: it is never sent (`delivery R8`). */
 export const rows = (options: ReplyOptions): ReadonlyArray<OutboxRow> => {
   const { capabilities, target } = options
-    const chunks = options.text.trim() === "" ? [] : chunksOf(options.text, capabilities)
+  const chunks = options.text.trim() === "" ? [] : chunksOf(options.text, capabilities)
   const first = options.ordinal ?? 0
   return chunks.map((text, index) => ({
     seq: 0,

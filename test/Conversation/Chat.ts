@@ -65,14 +65,7 @@ export class Chat {
       Layer.provideMerge(Voice.layer),
       Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Attachments.layer)),
       Layer.provideMerge(
-        Layer.mergeAll(
-          Journal.layer,
-          Inbox.layer,
-          Outbox.layer,
-          Transcript.layer,
-          Installation.layer,
-          MediaCache.layer
-        )
+        Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer, MediaCache.layer)
       ),
       Layer.provide(Layer.succeedContext(database)),
       Layer.provide(options.agent ?? Echo.layer),

@@ -42,7 +42,10 @@ describe("files of a turn", () => {
       const at = yield* home
       const file = path.join(at, "report.pdf")
       writeFileSync(file, "%PDF")
-      const chat = yield* Chat.make({ capabilities: { ...keyed, streaming: false }, settings: { SWITCHBOARD_HOME: at } })
+      const chat = yield* Chat.make({
+        capabilities: { ...keyed, streaming: false },
+        settings: { SWITCHBOARD_HOME: at }
+      })
       yield* chat.say(`!media ${file}`)
       yield* settled(() => chat.platform.texts().length === 1)
       assert.deepStrictEqual(chat.platform.texts(), ["📎 File: report.pdf (this chat takes no files)"])

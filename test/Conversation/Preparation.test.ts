@@ -112,7 +112,10 @@ describe("Preparation", () => {
       const voice = event("", { type: "voice", media: [media("/c/audio_0123456789ab.ogg", { kind: "voice" })] })
       const audio = event("", { type: "audio", media: [media("/c/song.mp3", { kind: "audio" })] })
       const [spoken, song] = [yield* prepared(voice), yield* prepared(audio)]
-      assert.include(spoken.text, "[voice message 'audio_0123456789ab.ogg' saved at: /c/audio_0123456789ab.ogg] (not transcribed)")
+      assert.include(
+        spoken.text,
+        "[voice message 'audio_0123456789ab.ogg' saved at: /c/audio_0123456789ab.ogg] (not transcribed)"
+      )
       assert.strictEqual(spoken.media[0]?.kind, "voice")
       assert.include(song.text, "[audio 'song.mp3' saved at: /c/song.mp3] (not inlined)")
     })

@@ -1,5 +1,15 @@
-import { execFileSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
+import { once } from "node:events"
+import { createServer } from "node:net"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -32,7 +42,13 @@ const make = Effect.fnUntraced(function* (settings: Readonly<Record<string, unkn
     writeFileSync(file, content)
     return file
   }
-  return { folder, home, write, attachments: Context.get(context, Attachments), cache: Context.get(context, MediaCache) }
+  return {
+    folder,
+    home,
+    write,
+    attachments: Context.get(context, Attachments),
+    cache: Context.get(context, MediaCache)
+  }
 })
 
 describe("Attachments", () => {
@@ -66,7 +82,9 @@ describe("Attachments", () => {
     Effect.gen(function* () {
       const { attachments, folder, home, write } = yield* make()
       const pipe = path.join(folder, "pipe.txt")
-      execFileSync("mkfifo", [pipe])
+      const socket = createServer().listen(pipe)
+      yield* Effect.promise(() => once(socket, "listening"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => socket.close()))
       mkdirSync(path.join(folder, "folder.zip"))
       symlinkSync("/etc/passwd", path.join(folder, "innocent.txt"))
       const refs = [
@@ -92,7 +110,7 @@ describe("Attachments", () => {
         refused.map(({ why }) => why),
         [
           "not found",
-          "no regular file",
+          "cannot be read",
           "no regular file",
           "not allowed to leave",
           "not allowed to leave",

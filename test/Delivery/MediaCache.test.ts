@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Result, Scope } from "effect"
+import { Effect, Fiber, Layer, Result, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Settings } from "../../src/Config/Settings.ts"
 import { MediaCache } from "../../src/Delivery/MediaCache.ts"
@@ -22,7 +22,11 @@ const folder = Effect.acquireRelease(
 const cache = Effect.fnUntraced(function* (
   settings: Readonly<Record<string, unknown>> = {},
   names: Readonly<Record<string, string>> = {}
-): Effect.fn.Return<{ readonly home: string; readonly media: MediaCache["Service"]; readonly database: Database["Service"] }, never, Scope.Scope> {
+): Effect.fn.Return<
+  { readonly home: string; readonly media: MediaCache["Service"]; readonly database: Database["Service"] },
+  never,
+  Scope.Scope
+> {
   const home = yield* folder
   const resolve = (host: string) => Promise.resolve([names[host] ?? "127.0.0.1"])
   const context = yield* Layer.build(
@@ -54,7 +58,11 @@ const served = (answer: (url: string, response: ServerResponse, headers: Readonl
 
 const filesIn = (home: string): ReadonlyArray<string> => {
   const root = path.join(home, "cache")
-  return existsSync(root) ? readdirSync(root, { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => f.name) : []
+  return existsSync(root)
+    ? readdirSync(root, { recursive: true, withFileTypes: true })
+        .filter((f) => f.isFile())
+        .map((f) => f.name)
+    : []
 }
 
 describe("MediaCache", () => {
@@ -104,28 +112,39 @@ describe("MediaCache", () => {
     })
   )
 
-  it.live("follows redirects, judging each: to a private or metadata address it does not go, nor round in circles", () =>
-    Effect.gen(function* () {
-      const asked: Array<string> = []
-      const url = yield* served((at, response, headers) => {
-        asked.push(`${at} ${String(headers["authorization"] ?? "-")}`)
-        const to = { "/once": "/file", "/round": "/round", "/inside": "http://inner.example/x", "/meta": "http://169.254.169.254/latest" }[at]
-        if (to !== undefined) response.writeHead(302, { location: to }).end()
-        else response.writeHead(200, { "content-type": "text/plain" }).end("hello")
+  it.live(
+    "follows redirects, judging each: to a private or metadata address it does not go, nor round in circles",
+    () =>
+      Effect.gen(function* () {
+        const asked: Array<string> = []
+        const url = yield* served((at, response, headers) => {
+          asked.push(`${at} ${String(headers["authorization"] ?? "-")}`)
+          const to = {
+            "/once": "/file",
+            "/round": "/round",
+            "/inside": "http://inner.example/x",
+            "/meta": "http://169.254.169.254/latest"
+          }[at]
+          if (to !== undefined) response.writeHead(302, { location: to }).end()
+          else response.writeHead(200, { "content-type": "text/plain" }).end("hello")
+        })
+        const { media, home } = yield* cache({ "security.allow_private_urls": false }, { "inner.example": "10.0.0.1" })
+        const trustedOrigin = url
+        const get = (at: string) =>
+          Effect.result(media.download({ url: url + at, trustedOrigin, headers: { authorization: "Bearer t" } }))
+        assert.isTrue(Result.isSuccess(yield* get("/once")))
+        for (const [at, reason] of [
+          ["/inside", "Refused"],
+          ["/meta", "Refused"],
+          ["/round", "Unreachable"]
+        ] as const) {
+          const result = yield* get(at)
+          assert.isTrue(Result.isFailure(result) && result.failure.reason === reason, at)
+        }
+        assert.strictEqual(asked.filter((line) => line.startsWith("/round")).length, 6)
+        assert.isTrue(asked.every((line) => line.endsWith("Bearer t")))
+        assert.lengthOf(filesIn(home), 1)
       })
-      const { media, home } = yield* cache({ "security.allow_private_urls": false }, { "inner.example": "10.0.0.1" })
-      const trustedOrigin = url
-      const get = (at: string) =>
-        Effect.result(media.download({ url: url + at, trustedOrigin, headers: { authorization: "Bearer t" } }))
-      assert.isTrue(Result.isSuccess(yield* get("/once")))
-      for (const [at, reason] of [["/inside", "Refused"], ["/meta", "Refused"], ["/round", "Unreachable"]] as const) {
-        const result = yield* get(at)
-        assert.isTrue(Result.isFailure(result) && result.failure.reason === reason, at)
-      }
-      assert.strictEqual(asked.filter((line) => line.startsWith("/round")).length, 6)
-      assert.isTrue(asked.every((line) => line.endsWith("Bearer t")))
-      assert.lengthOf(filesIn(home), 1)
-    })
   )
 
   it.live("carries a bearer to the trusted peer alone", () =>
@@ -163,7 +182,10 @@ describe("MediaCache", () => {
       })
       const { home, media } = yield* cache({ "gateway.max_inbound_media_bytes": 5000 })
       for (const at of ["/announced", "/silent"]) {
-        assert.strictEqual((yield* Effect.flip(media.download({ url: url + at, filename: "a.bin" }))).reason, "TooLarge")
+        assert.strictEqual(
+          (yield* Effect.flip(media.download({ url: url + at, filename: "a.bin" }))).reason,
+          "TooLarge"
+        )
       }
       assert.lengthOf(filesIn(home), 0)
     })

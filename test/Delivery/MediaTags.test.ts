@@ -9,8 +9,7 @@ interface Expected {
 }
 
 /** The reference's bogus paths: two tags, or a tag and something else, taken for one (`delivery M5`). */
-const isLenient = ({ media: [files] }: Expected): boolean =>
-  files.some(([file]) => /MEDIA:|<|\[\[|!\[|\n/.test(file))
+const isLenient = ({ media: [files] }: Expected): boolean => files.some(([file]) => /MEDIA:|<|\[\[|!\[|\n/.test(file))
 
 describe("MediaTags", () => {
   it("finds what the reference finds, in every vector that is no bogus path", () => {
@@ -32,7 +31,10 @@ describe("MediaTags", () => {
 
   it("takes each of several tags on a line, in quotes or backticks, in any case", () => {
     assert.deepStrictEqual(found("MEDIA:/tmp/1.png MEDIA:/tmp/2.png"), ["/tmp/1.png", "/tmp/2.png"])
-    assert.deepStrictEqual(found("see media: '/tmp/a b.PDF', and MEDIA:C:\\x\\y.zip;"), ["/tmp/a b.PDF", "C:\\x\\y.zip"])
+    assert.deepStrictEqual(found("see media: '/tmp/a b.PDF', and MEDIA:C:\\x\\y.zip;"), [
+      "/tmp/a b.PDF",
+      "C:\\x\\y.zip"
+    ])
     assert.deepStrictEqual(found("MEDIA:`~/a.md`"), ["/home/u/a.md"])
     assert.deepStrictEqual(extractFiles("[[as_document]] MEDIA:/tmp/1.png", "/h").asDocument, true)
   })
@@ -58,7 +60,20 @@ describe("MediaTags", () => {
     )
   })
 
-  const Part = Schema.Literals(["MEDIA:/tmp/a.png", "MEDIA:", "/tmp/b.pdf", "`", "```", "\n", "\n\n\n", '"', " ", "> ", "[[as_document]]", "x"])
+  const Part = Schema.Literals([
+    "MEDIA:/tmp/a.png",
+    "MEDIA:",
+    "/tmp/b.pdf",
+    "`",
+    "```",
+    "\n",
+    "\n\n\n",
+    '"',
+    " ",
+    "> ",
+    "[[as_document]]",
+    "x"
+  ])
   it.prop("what is found was named, and what is left names nothing more", [Schema.Array(Part)], ([parts]) => {
     const text = parts.join("")
     const { files, text: rest } = extractFiles(text, "/h")

@@ -43,7 +43,14 @@ describe("UrlGuard", () => {
       "100::1",
       "no address"
     ],
-    metadata: ["169.254.169.254", "169.254.170.2", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "fd00:ec2::254", "100.100.100.200"]
+    metadata: [
+      "169.254.169.254",
+      "169.254.170.2",
+      "::ffff:169.254.169.254",
+      "::ffff:a9fe:a9fe",
+      "fd00:ec2::254",
+      "100.100.100.200"
+    ]
   }
   for (const [verdict, addresses] of Object.entries(verdicts)) {
     it(`${verdict}: ${addresses.join(", ")}`, () => {
@@ -55,7 +62,11 @@ describe("UrlGuard", () => {
     const [high, low] = [Math.abs(a) % 65536, Math.abs(b) % 65536]
     const hex = (n: number) => n.toString(16)
     for (const first of [0x0a00 + (high & 0xff), 0x7f00 + (high & 0xff), 0xc0a8, 0xa9fe]) {
-      for (const dress of [`::ffff:${hex(first)}:${hex(low)}`, `::${hex(first)}:${hex(low)}`, `64:ff9b::${hex(first)}:${hex(low)}`]) {
+      for (const dress of [
+        `::ffff:${hex(first)}:${hex(low)}`,
+        `::${hex(first)}:${hex(low)}`,
+        `64:ff9b::${hex(first)}:${hex(low)}`
+      ]) {
         assert.notStrictEqual(judge(dress), "public", dress)
       }
     }
@@ -100,7 +111,10 @@ describe("UrlGuard", () => {
       assert.strictEqual((yield* check("http://files.lan/", open, resolving(names))).address, "10.0.0.7")
       const trusting = { allowPrivate: false, trustedOrigin: "http://files.lan" }
       assert.strictEqual((yield* check("http://files.lan/x", trusting, resolving(names))).address, "10.0.0.7")
-      assert.strictEqual((yield* Effect.flip(check("http://files.lan:81/x", trusting, resolving(names)))).reason, "Private")
+      assert.strictEqual(
+        (yield* Effect.flip(check("http://files.lan:81/x", trusting, resolving(names)))).reason,
+        "Private"
+      )
       assert.strictEqual(yield* refused("http://meta.lan/", open, names), "Metadata")
       assert.strictEqual(yield* refused("http://169.254.169.254/", open), "Metadata")
     })

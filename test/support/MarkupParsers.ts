@@ -97,7 +97,9 @@ export const telegramTags: ReadonlySet<string> = new Set(
   "b strong i em u ins s strike del tg-spoiler code pre a blockquote".split(" ")
 )
 export const matrixTags: ReadonlySet<string> = new Set(
-  "a b blockquote br code del em h1 h2 h3 h4 h5 h6 hr i li ol p pre s strike strong table tbody td th thead tr ul".split(" ")
+  "a b blockquote br code del em h1 h2 h3 h4 h5 h6 hr i li ol p pre s strike strong table tbody td th thead tr ul".split(
+    " "
+  )
 )
 
 /** Slack, "Formatting text": `&`, `<` and `>` only as entities or as a link or reference; code holds no marks. */

@@ -69,7 +69,8 @@ const dialectOf = (name: string): Dialect | null => {
 }
 
 /** A text whose marks would leave nothing is shown as it stands: what was said must be seen. */
-const orItself = (text: string, printed: Printed): Printed => (printed.text.trim() === "" ? { ...printed, text } : printed)
+const orItself = (text: string, printed: Printed): Printed =>
+  printed.text.trim() === "" ? { ...printed, text } : printed
 
 /** A text in the chat's dialect, with whatever its adapter needs beside it. */
 export const print = (dialect: string, text: string): Printed => {

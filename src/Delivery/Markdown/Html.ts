@@ -35,7 +35,9 @@ const inline = (node: PhrasingContent, depth: number): string => {
       return safeLink.test(node.url) ? `<a href="${attribute(node.url)}">${inner}</a>` : inner
     }
     case "image":
-      return safeLink.test(node.url) ? `<a href="${attribute(node.url)}">${escaped(node.alt || node.url)}</a>` : escaped(node.url)
+      return safeLink.test(node.url)
+        ? `<a href="${attribute(node.url)}">${escaped(node.alt || node.url)}</a>`
+        : escaped(node.url)
     default:
       return ""
   }

@@ -11,7 +11,9 @@ export interface Cells {
 
 const bareText = (nodes: ReadonlyArray<PhrasingContent>): string =>
   nodes
-    .map((node) => ("value" in node ? node.value : "children" in node ? bareText(node.children) : "url" in node ? node.url : ""))
+    .map((node) =>
+      "value" in node ? node.value : "children" in node ? bareText(node.children) : "url" in node ? node.url : ""
+    )
     .join("")
     .replaceAll(/\s+/g, " ")
 
@@ -48,7 +50,12 @@ const widthOf = (text: string): number => {
   let width = 0
   for (const character of text) {
     if (/\p{M}|\u200d/u.test(character)) continue
-    width += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u.test(character) ? 2 : 1
+    width +=
+      /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u.test(
+        character
+      )
+        ? 2
+        : 1
   }
   return width
 }
@@ -58,7 +65,9 @@ export const asColumns =
   (widest: number) =>
   ({ bare }: Cells, words: Words): string => {
     const columns = Math.max(0, ...bare.map((row) => row.length))
-    const widths = Array.from({ length: columns }, (_, column) => Math.max(3, ...bare.map((row) => widthOf(row[column] ?? ""))))
+    const widths = Array.from({ length: columns }, (_, column) =>
+      Math.max(3, ...bare.map((row) => widthOf(row[column] ?? "")))
+    )
     const isAligned = widths.reduce((sum, width) => sum + width + 3, 1) <= widest
     const line = (row: ReadonlyArray<string>) =>
       `| ${widths.map((width, column) => (row[column] ?? "") + " ".repeat(isAligned ? width - widthOf(row[column] ?? "") : 0)).join(" | ")} |`

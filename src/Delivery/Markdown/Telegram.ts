@@ -111,7 +111,9 @@ const parts = (text: string): ReadonlyArray<Part> => {
 const withFolded = (text: string, words: Words, folded: (inner: string) => string): string =>
   /^\*\*>/m.test(text)
     ? parts(text)
-        .map((part) => (part.isFolded ? folded(print(part.text, { ...words, quote: (inner) => inner })) : print(part.text, words)))
+        .map((part) =>
+          part.isFolded ? folded(print(part.text, { ...words, quote: (inner) => inner })) : print(part.text, words)
+        )
         .filter((printed) => printed !== "")
         .join("\n")
     : print(text, words)

@@ -2,7 +2,7 @@
  * Walks the tree of a text and prints it by the words of one dialect. What a dialect has no word for stays as it was
  * written: numbers of lists, lines of tables, blank lines between blocks.
  */
-import type { Blockquote, Code, Heading, List, ListItem, Paragraph, Parent, PhrasingContent, RootContent, Table } from "mdast"
+import type { Blockquote, Code, Heading, List, ListItem, Parent, PhrasingContent, RootContent, Table } from "mdast"
 import { parse } from "./Parse.ts"
 import { type Cells, cellsOf } from "./Tables.ts"
 
@@ -70,7 +70,9 @@ const linesOf = (value: string, source: string, node: Positioned): string => {
   const originals = written(source, node).split("\n")
   if (lines.length !== originals.length) return value
   return lines
-    .map((line, index) => (index === 0 ? line : lead(originals[index]!, /^[ \t>]*/.exec(originals[index]!)![0].length) + line))
+    .map((line, index) =>
+      index === 0 ? line : lead(originals[index]!, /^[ \t>]*/.exec(originals[index]!)![0].length) + line
+    )
     .join("\n")
 }
 
@@ -94,7 +96,11 @@ const inlines = (children: ReadonlyArray<PhrasingContent>, place: Place): string
   return out
 }
 
-const marked = (mark: Mark, node: Parent & { readonly children: ReadonlyArray<PhrasingContent> }, place: Place): string => {
+const marked = (
+  mark: Mark,
+  node: Parent & { readonly children: ReadonlyArray<PhrasingContent> },
+  place: Place
+): string => {
   const { marks, source, words } = place
   const [only] = node.children
   if (mark === "emphasis" && node.children.length === 1 && only?.type === "strong" && !marks.has("emphasis")) {
@@ -133,9 +139,21 @@ const inline = (node: PhrasingContent, place: Place): string => {
     case "link": {
       const [only] = node.children
       const shown = node.children.length === 1 && only?.type === "text" ? only.value : null
-      const isBare = shown !== null && (shown === node.url || `mailto:${shown}` === node.url || `http://${shown}` === node.url)
-      if (isBare) return words.link(words.text(shown), shown.includes("@") ? shown : shown === node.url ? shown : node.url, true, written(source, node))
-      return words.link(inlines(node.children, { ...place, depth: place.depth + 1 }), node.url, false, written(source, node))
+      const isBare =
+        shown !== null && (shown === node.url || `mailto:${shown}` === node.url || `http://${shown}` === node.url)
+      if (isBare)
+        return words.link(
+          words.text(shown),
+          shown.includes("@") ? shown : shown === node.url ? shown : node.url,
+          true,
+          written(source, node)
+        )
+      return words.link(
+        inlines(node.children, { ...place, depth: place.depth + 1 }),
+        node.url,
+        false,
+        written(source, node)
+      )
     }
     case "image":
       return words.image(node.alt ?? "", node.url)
@@ -181,7 +199,8 @@ const list = (node: List, place: Place): string => {
 const gap = (before: Positioned, after: RootContent | ListItem, source: string): string =>
   ((after.position?.start.line ?? 2) - (before.position?.end.line ?? 0) > 1 ? "\n\n" : "\n") + start(after, source)
 
-const start = (node: RootContent | ListItem, source: string): string => (node.type === "code" ? "" : lead(source, from(node)))
+const start = (node: RootContent | ListItem, source: string): string =>
+  node.type === "code" ? "" : lead(source, from(node))
 
 const blocks = (children: ReadonlyArray<RootContent>, place: Place): string => {
   let out = ""
@@ -223,7 +242,7 @@ const block = (node: RootContent, place: Place): string => {
   if (place.depth > deepest) return words.text(written(source, node))
   switch (node.type) {
     case "paragraph":
-      return inlines((node as Paragraph).children, place)
+      return inlines(node.children, place)
     case "heading":
       return heading(node, place)
     case "code":

@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { measureOf, print, surelyFits, unmarked } from "../../../src/Delivery/Markdown/Dialect.ts"
-import type { LengthUnit } from "../../../src/Delivery/Outlet.ts"
 import { split } from "../../../src/Delivery/Splitter.ts"
 import { length } from "../../../src/Delivery/TextLength.ts"
 import { Anything, compose } from "../../support/MarkdownTexts.ts"
@@ -21,7 +20,24 @@ const readers: Readonly<Record<string, (printed: string) => string>> = {
 const ink = (of: string): string => of.replaceAll(/[^\p{L}\p{N}\p{Extended_Pictographic}]/gu, "")
 
 const Words = Schema.Literals([
-  "word", "snake_case", "C++", "a.b!", "5 > 3", "x & y", "<b>", "1.", "# no", "- no", "|", "{}", "=", "日本", "👩‍👩‍👧", "שלום", "\\", "~"
+  "word",
+  "snake_case",
+  "C++",
+  "a.b!",
+  "5 > 3",
+  "x & y",
+  "<b>",
+  "1.",
+  "# no",
+  "- no",
+  "|",
+  "{}",
+  "=",
+  "日本",
+  "👩‍👩‍👧",
+  "שלום",
+  "\\",
+  "~"
 ])
 const Piece = Schema.Tuple([
   Schema.Literals(["plain", "bold", "italic", "struck", "code", "link", "spoiler", "bare", "both"]),
@@ -67,9 +83,17 @@ describe("Dialect", () => {
     ["telegram", "***x***", "*_x_*"],
     ["telegram", "| Name | Age |\n|---|---|\n| Ann | 5 |\n| | 7 |", "*Ann*\n• Age: 5\n\n*7*"],
     ["telegram", "(1/3)", "\\(1/3\\)"],
-    ["telegram_html", "a < b & **c**\n\n```js\nx < 1\n```", 'a &lt; b &amp; <b>c</b>\n\n<pre><code class="language-js">x &lt; 1</code></pre>'],
+    [
+      "telegram_html",
+      "a < b & **c**\n\n```js\nx < 1\n```",
+      'a &lt; b &amp; <b>c</b>\n\n<pre><code class="language-js">x &lt; 1</code></pre>'
+    ],
     ["slack", "# H\n**b** *i* ~~s~~ ***x***", "*H*\n*b* _i_ ~s~ *_x_*"],
-    ["slack", "[t](https://e.org/a_(b)) <https://e.org> <@U1> <#C1|x> <!subteam^S1>", "<https://e.org/a_(b)|t> <https://e.org> <@U1> <#C1|x> <!subteam^S1>"],
+    [
+      "slack",
+      "[t](https://e.org/a_(b)) <https://e.org> <@U1> <#C1|x> <!subteam^S1>",
+      "<https://e.org/a_(b)|t> <https://e.org> <@U1> <#C1|x> <!subteam^S1>"
+    ],
     ["slack", "<!channel> <!here> <!everyone>", "&lt;!channel&gt; &lt;!here&gt; &lt;!everyone&gt;"],
     ["slack", "a &amp; b < c", "a &amp; b &lt; c"],
     ["slack", "```ts\nif (a < b) {}\n```", "```\nif (a &lt; b) {}\n```"],
@@ -92,11 +116,18 @@ describe("Dialect", () => {
   it("signal: ranges instead of marks, in UTF-16 units", () => {
     const { formatting, text: shown } = print("signal", "😀 **b *c*** `d`\n* e\n\n# H\n\n```js\nx\n```")
     assert.strictEqual(shown, "😀 b c d\n• e\n\nH\n\nx")
-    assert.deepStrictEqual(formatting?.styles, ["3:3:BOLD", "5:1:ITALIC", "7:1:MONOSPACE", "14:1:BOLD", "17:1:MONOSPACE"])
+    assert.deepStrictEqual(formatting?.styles, [
+      "3:3:BOLD",
+      "5:1:ITALIC",
+      "7:1:MONOSPACE",
+      "14:1:BOLD",
+      "17:1:MONOSPACE"
+    ])
   })
 
   it("matrix: Markdown as it is, and an HTML body of allowed elements alone", () => {
-    const source = "# H\n\na **b**\nc <script>x</script>\n\n1. x\n2. y\n\n[t](javascript:alert(1)) [u](https://e.org?a=1&b=2)\n\n| a |\n|---|\n| b |"
+    const source =
+      "# H\n\na **b**\nc <script>x</script>\n\n1. x\n2. y\n\n[t](javascript:alert(1)) [u](https://e.org?a=1&b=2)\n\n| a |\n|---|\n| b |"
     const { formatting, text: shown } = print("matrix", source)
     assert.strictEqual(shown, source)
     assert.strictEqual(
@@ -127,7 +158,11 @@ describe("Dialect", () => {
 
   it.prop(
     "each chunk is within the limit as it is printed, and read by its platform on its own",
-    [Anything, Schema.Int.check(Schema.isBetween({ minimum: 200, maximum: 600 })), Schema.Literals(["chars", "utf16", "utf8"])],
+    [
+      Anything,
+      Schema.Int.check(Schema.isBetween({ minimum: 200, maximum: 600 })),
+      Schema.Literals(["chars", "utf16", "utf8"])
+    ],
     ([parts, limit, unit]) => {
       const source = compose(parts)
       for (const [dialect, read] of Object.entries(readers)) {
@@ -145,16 +180,29 @@ describe("Dialect", () => {
     [Schema.String, Anything, Schema.Literals(["chars", "utf16", "utf8"])],
     ([any, parts, unit]) => {
       for (const source of [any, compose(parts)]) {
-        for (const dialect of ["plain", "line", "telegram", "telegram_html", "slack", "whatsapp", "google_chat", "signal", "dingtalk", "matrix"]) {
-          const printed = length(text(dialect)(source), unit as LengthUnit)
-          if (source.length > 8 && surelyFits(dialect, source, printed - 1, unit)) assert.fail(`${dialect} ${JSON.stringify(source)}`)
+        for (const dialect of [
+          "plain",
+          "line",
+          "telegram",
+          "telegram_html",
+          "slack",
+          "whatsapp",
+          "google_chat",
+          "signal",
+          "dingtalk",
+          "matrix"
+        ]) {
+          const printed = length(text(dialect)(source), unit)
+          if (source.length > 8 && surelyFits(dialect, source, printed - 1, unit))
+            assert.fail(`${dialect} ${JSON.stringify(source)}`)
         }
       }
     }
   )
 
   it("shows a text that is all marks as it stands", () => {
-    for (const dialect of ["plain", "telegram", "slack", "whatsapp"]) assert.notStrictEqual(text(dialect)("# ").trim(), "")
+    for (const dialect of ["plain", "telegram", "slack", "whatsapp"])
+      assert.notStrictEqual(text(dialect)("# ").trim(), "")
     assert.strictEqual(unmarked("**a** `b`").text, "a b")
   })
 
@@ -168,6 +216,7 @@ describe("Dialect", () => {
     ["backticks", "a`b ``c "]
   ])("40 KB of %s end no stack and are printed", (_, unit) => {
     const source = unit.repeat(40_000 / unit.length)
-    for (const dialect of ["telegram", "slack", "plain", "signal", "matrix"]) assert.isAbove(text(dialect)(source).length, 10_000)
+    for (const dialect of ["telegram", "slack", "plain", "signal", "matrix"])
+      assert.isAbove(text(dialect)(source).length, 10_000)
   })
 })
