@@ -149,6 +149,14 @@ export const DeliveryKeepDays = Setting.make({
   description: "how long finished rows are kept"
 })
 
+export const FilterSilenceNarration = Setting.make({
+  key: "gateway.filter_silence_narration",
+  env: "SWITCHBOARD_FILTER_SILENCE_NARRATION",
+  kind: Setting.boolean,
+  default: true,
+  description: "an answer that only says that it says nothing (`*(silent)*`, `…`) is not sent"
+})
+
 export const DeliveryBarePaths = Setting.make({
   key: "delivery.bare_paths",
   kind: Setting.boolean,
@@ -341,6 +349,7 @@ export const gatewaySettings: ReadonlyArray<Setting.Setting<unknown>> = [
   DeliveryMaxAgeHours,
   DeliveryKeepDays,
   DeliverySendsInFlight,
+  FilterSilenceNarration,
   DeliveryBarePaths,
   GatewayStrict,
   MediaAllowDirs,

@@ -6,7 +6,7 @@
 import { homedir } from "node:os"
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Random, Semaphore } from "effect"
 import type { AgentError } from "../Agent/Agent.ts"
-import { GatewayMaxRunningTurns } from "../Config/GatewaySettings.ts"
+import { FilterSilenceNarration, GatewayMaxRunningTurns } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { Attachments, type MediaPart } from "../Delivery/Attachments.ts"
 import * as DisplaySettings from "../Delivery/DisplaySettings.ts"
@@ -14,7 +14,7 @@ import type { Outlet } from "../Delivery/Outlet.ts"
 import * as Reply from "../Delivery/Reply.ts"
 import * as RuntimeFooter from "../Delivery/RuntimeFooter.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
-import { isLiveSilence } from "../Delivery/SilenceFilter.ts"
+import { isLiveSilence, isSilenceNarration, isUnattendedSilence } from "../Delivery/SilenceFilter.ts"
 import * as SessionId from "../Session/SessionId.ts"
 import type { StopReason, Turn } from "../Session/Turns.ts"
 import { started } from "../Storage/Inbox.ts"
@@ -58,6 +58,7 @@ export class TurnRunner extends Context.Service<
       const clock = yield* Clock.Clock
       const settings = yield* Settings
       const files = yield* Attachments
+      const filtersNarration = yield* settings.get(FilterSilenceNarration)
       const display = yield* DisplaySettings.read
       const workingDirectory = yield* settings.get(DisplaySettings.TerminalCwd)
       const permits = yield* Semaphore.make(yield* settings.get(GatewayMaxRunningTurns))
@@ -120,8 +121,17 @@ export class TurnRunner extends Context.Service<
         )
       }
 
+      /** Nothing is sent, and the transcript keeps it (`delivery F1`, F3, F4). */
+      const isSilent = (run: Run, text: string): Effect.Effect<boolean> => {
+        if (isLiveSilence(text)) return Effect.succeed(true)
+        if (run.target.platform === "webhook" && isUnattendedSilence(text)) return Effect.succeed(true)
+        return filtersNarration && isSilenceNarration(text)
+          ? Effect.as(Effect.logWarning("an answer that says only that it is silent was not sent"), true)
+          : Effect.succeed(false)
+      }
+
       const concludeReply = Effect.fnUntraced(function* (run: Run, { attachments, text }: Produced) {
-        if (isLiveSilence(text)) {
+        if (yield* isSilent(run, text)) {
           return yield* conclude(run, { texts: shownOnly(run), transcript: "exchange", answer: text })
         }
         const reply = yield* files.of(text, attachments)

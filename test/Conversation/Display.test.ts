@@ -55,6 +55,18 @@ describe("what a chat sees of a turn", () => {
     })
   )
 
+  it.effect("nothing of an answer that only says it is silent, unless that is switched off", () =>
+    Effect.gen(function* () {
+      const silent = yield* Chat.make({ capabilities })
+      yield* silent.say("*(silent)*")
+      assert.deepStrictEqual(silent.platform.texts(), [])
+      assert.deepStrictEqual(yield* silent.transcript, ["user: *(silent)*", "assistant: *(silent)*"])
+      const loud = yield* Chat.make({ capabilities, settings: { "gateway.filter_silence_narration": false } })
+      yield* loud.say("*(silent)*")
+      assert.deepStrictEqual(loud.platform.texts(), ["*(silent)*"])
+    })
+  )
+
   it.effect("a footer where it is wanted, with the latest figures, below the answer and not in the transcript", () =>
     Effect.gen(function* () {
       const usage = (contextTokens: number): AgentEvent => ({
