@@ -193,7 +193,9 @@ const send = Effect.fnUntraced(function* ({ target, text }: { readonly target: s
 export const sendCommand = Command.make(
   "send",
   {
-    target: Argument.String("target").pipe(Argument.withDescription("PLATFORM:CHAT or PLATFORM:CHAT:THREAD, several with commas")),
+    target: Argument.String("target").pipe(
+      Argument.withDescription("PLATFORM:CHAT or PLATFORM:CHAT:THREAD, several with commas")
+    ),
     text: Argument.String("text").pipe(Argument.withDescription("What to say"))
   },
   send

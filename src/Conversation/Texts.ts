@@ -73,6 +73,8 @@ export const attachment = ({ caption, filename, kind, ref }: MediaPart): string 
   return `${sign}: ${filename ?? "file"} (this chat takes no files)`
 }
 
+export const tooLongForChat =
+  "⚠️ The rest is too long for this chat, and it did not take the file. Ask me for a part of it."
 export const filesFollow = "📎"
 export const wholeInFile = "… The whole answer is in the file."
 

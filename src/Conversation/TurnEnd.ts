@@ -8,11 +8,17 @@ import type { Write } from "../Storage/BatchStatement.ts"
 import { ended } from "../Storage/Inbox.ts"
 import { opened, type Route, said, touched } from "../Storage/Transcript.ts"
 
+/** A file, and what is said in its place where it cannot be sent. */
+export interface Enclosed {
+  readonly media: MediaPart
+  readonly text: string
+}
+
 export interface TurnEnd {
   /** What is shown, one text after the other; empty = nothing. */
   readonly texts: ReadonlyArray<string>
   /** Files that follow the texts, in their order. */
-  readonly media?: ReadonlyArray<MediaPart>
+  readonly media?: ReadonlyArray<Enclosed>
   /** `exchange`: both sides. `unanswered`: the user's message alone. `nothing`: neither. */
   readonly transcript: "exchange" | "unanswered" | "nothing"
   /** What the agent said, for the transcript. */

@@ -26,6 +26,8 @@ import * as Texts from "./Texts.ts"
 import * as TurnEnd from "./TurnEnd.ts"
 import { Voice } from "./Voice.ts"
 
+/** Characters that a row can hold in place of a file (`delivery O7`); a longer answer is in the transcript alone. */
+const longest = 1024 * 1024
 /** Left for the line that points to a file. */
 const headRoom = 80
 /** Processes that may die with the same turn before it is set aside (`session U5`). */
@@ -81,7 +83,7 @@ export class TurnRunner extends Context.Service<
         for (const text of texts) add({ text })
         // What is shown can become a text, never a file.
         if (texts.length === 0 && media.length > 0 && preview !== null) add({ text: Texts.filesFollow })
-        for (const part of media) add({ text: Texts.attachment(part), media: part })
+        for (const enclosed of media) add(enclosed)
         return out
       }
 
@@ -136,7 +138,8 @@ export class TurnRunner extends Context.Service<
         }
         const reply = yield* files.of(text, attachments)
         const said = reply.refused.length === 0 ? reply.text : `${reply.text}\n\n${Texts.notSent(reply.refused)}`.trim()
-        const { media, texts } = yield* fitting(run, withFooter(run, said), reply.media)
+        const enclosed = reply.media.map((media) => ({ media, text: Texts.attachment(media) }))
+        const { media, texts } = yield* fitting(run, withFooter(run, said), enclosed)
         const isNothing = texts.length === 0 && media.length === 0
         if (isNothing && text.trim() !== "") {
           yield* Effect.logError("response_delivery_dropped: nothing was left of a reply", {
@@ -166,17 +169,21 @@ export class TurnRunner extends Context.Service<
       }
 
       /** A text of too many messages is its beginning and a file, where the chat takes files (`delivery C9` h). */
-      const fitting = Effect.fnUntraced(function* (run: Run, text: string, media: ReadonlyArray<MediaPart>) {
+      const fitting = Effect.fnUntraced(function* (run: Run, text: string, media: ReadonlyArray<TurnEnd.Enclosed>) {
         if (text.trim() === "") return { texts: [], media }
         const { capabilities } = run
-        if (run.outlet?.media === undefined || capabilities.media?.has("document") !== true)
-          return { texts: [text], media }
+        const takesFiles = capabilities.media?.has("document") === true && capabilities.uploads === true
+        if (run.outlet?.media === undefined || !takesFiles) return { texts: [text], media }
         const most = Reply.mostChunks(run.target.platform)
         const chunks = Reply.chunksOf(text, { ...capabilities, maxLength: capabilities.maxLength - headRoom }, most)
         const whole = chunks.length > most ? yield* files.document(text, "answer.md") : null
         return whole === null
           ? { texts: [text], media }
-          : { texts: [`${Reply.bare(chunks[0]!)}\n\n${Texts.wholeInFile}`], media: [whole, ...media] }
+          : {
+              texts: [`${Reply.bare(chunks[0]!)}\n\n${Texts.wholeInFile}`],
+              // Where the file is refused after all, the text goes out in pieces.
+              media: [{ media: whole, text: text.length > longest ? Texts.tooLongForChat : text }, ...media]
+            }
       })
 
       const concludeFailed = (run: Run, error: AgentError) =>

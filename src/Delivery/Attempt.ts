@@ -11,6 +11,7 @@ import { contentHash } from "./IdempotencyKey.ts"
 import { measureOf, print, type Printed, unmarked } from "./Markdown/Dialect.ts"
 import type { Capabilities, Outlet, SendRank, SendRequest, Target } from "./Outlet.ts"
 import { split } from "./Splitter.ts"
+import { length } from "./TextLength.ts"
 
 /** Heads a message that may be on the screen already (`delivery O4` c); its length is reserved when a reply is split. */
 export const repeatMark = "⚠️ This may be a repeat:\n\n"
@@ -157,7 +158,8 @@ const sayAnew = (row: OutboxRow, context: Context): Effect.Effect<Outcome> => {
 const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<string | null, SendError> => {
   const { payload, preview } = row
   const target = targetOf(row)
-  const printed = printedFor(outlet.capabilities(target), payload.text)
+  const can = outlet.capabilities(target)
+  const printed = printedFor(can, payload.text)
   const send = (key: string, replyTo: string | null = payload.replyTo) =>
     Effect.map(
       outlet.send({ key, target, ...printed, replyTo, notify: payload.notify, ...waysOf(row) }),
@@ -170,7 +172,7 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
       : Effect.catchIf(
           rich,
           (error) => error.kind === "unsupported",
-          () => send(row.key)
+          () => (length(printed.text, can.lengthUnit) > can.maxLength ? Effect.fail(tooLong) : send(row.key))
         ),
     (error) => error.kind === "not_found" && payload.replyTo !== null && error.reach !== "chat",
     () => send(row.key, null)
@@ -219,6 +221,8 @@ const idOfPreview = (
         ({ messageId }) => messageId
       )
     : Effect.succeed(preview.messageId)
+
+const tooLong = new SendError({ kind: "too_long", message: "in place of a file that cannot be sent" })
 
 /** As the platform is sent it; stored is what the agent wrote, so that a refusal can be answered with other marks or none. */
 const printedFor = (can: Capabilities, text: string): Printed =>

@@ -42,6 +42,8 @@ export interface Capabilities {
   readonly prompt?: boolean
   /** Kinds of files that can be sent; absent = a link in their place. */
   readonly media?: ReadonlySet<MediaKind>
+  /** Files of this machine can be sent, not only addresses of the web. */
+  readonly uploads?: boolean
   /** Reactions; absent = nothing in their place. */
   readonly react?: boolean
   /** Threads can be opened and renamed. */

@@ -76,10 +76,16 @@ export const mostChunks = (platform: string): number => (platform === "discord" 
 /** A chunk without its ` (i/n)`. */
 export const bare = (chunk: string): string => chunk.replace(/\s{1,2}\(\d+\/\d+\)$/, "")
 
+/** What stands for a file is one row with it, whatever its length. */
+const textsOf = ({ capabilities, media, text }: ReplyOptions): ReadonlyArray<string> => {
+  if (text.trim() === "") return []
+  return media === undefined ? chunksOf(text, capabilities) : [text]
+}
+
 /** None for a text of nothing but white space: it is never sent (`delivery R8`). */
 export const rows = (options: ReplyOptions): ReadonlyArray<OutboxRow> => {
-  const { capabilities, target } = options
-  const chunks = options.text.trim() === "" ? [] : chunksOf(options.text, capabilities)
+  const { target } = options
+  const chunks = textsOf(options)
   const first = options.ordinal ?? 0
   return chunks.map((text, index) => ({
     seq: 0,

@@ -24,9 +24,7 @@ export const isLiveSilence = (text: string): boolean => {
  */
 export const isUnattendedSilence = (text: string): boolean => {
   const lines = text.trim().split("\n")
-  return (
-    isLiveSilence(lines[0] ?? "") || isLiveSilence(lines.at(-1) ?? "") || /^\[SILENT\](?:\s|$)/i.test(text.trim())
-  )
+  return isLiveSilence(lines[0] ?? "") || isLiveSilence(lines.at(-1) ?? "") || /^\[SILENT\](?:\s|$)/i.test(text.trim())
 }
 
 /** A streamed text may still become a marker, so that its preview has to wait (`delivery F2`). */

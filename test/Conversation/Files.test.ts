@@ -9,7 +9,7 @@ import { keyed } from "../support/ScriptedOutlet.ts"
 import * as Chat from "./Chat.ts"
 
 const kinds: ReadonlySet<MediaKind> = new Set(["image", "voice", "audio", "video", "document"])
-const taking = { ...keyed, streaming: false, media: kinds }
+const taking = { ...keyed, streaming: false, media: kinds, uploads: true }
 
 const home = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(path.join(tmpdir(), "files-"))),
@@ -66,6 +66,31 @@ describe("files of a turn", () => {
       assert.match(chat.platform.texts()[0]!, /^word .*word\n\n… The whole answer is in the file\.$/)
       assert.strictEqual(readFileSync(chat.platform.files[0]!.ref, "utf8"), long)
       assert.strictEqual(chat.platform.files[0]?.filename, "answer.md")
+    })
+  )
+
+  it.effect("a long answer whose file is refused after all is sent in messages, whole", () =>
+    Effect.gen(function* () {
+      const at = yield* home
+      const chat = yield* Chat.make({
+        capabilities: { ...taking, maxLength: 200 },
+        settings: { SWITCHBOARD_HOME: at }
+      })
+      chat.platform.refusesFiles = true
+      const long = Array.from({ length: 1000 }, (_, i) => `w${i}`).join(" ")
+      yield* chat.say(long)
+      yield* settled(() => chat.platform.texts().at(-1)?.includes("w999") === true)
+      assert.strictEqual(chat.platform.texts().slice(1).join(" "), long)
+    })
+  )
+
+  it.effect("a long answer in a chat that takes addresses alone is sent in messages", () =>
+    Effect.gen(function* () {
+      const chat = yield* Chat.make({ capabilities: { ...taking, uploads: false, maxLength: 200 } })
+      yield* chat.say("word ".repeat(1000).trim())
+      yield* settled(() => chat.platform.texts().length > 20)
+      assert.isAbove(chat.platform.texts().length, 20)
+      assert.lengthOf(chat.platform.files, 0)
     })
   )
 })

@@ -1,6 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { isLiveSilence, isSilenceNarration, isUnattendedSilence, mayBecomeSilence } from "../../src/Delivery/SilenceFilter.ts"
+import {
+  isLiveSilence,
+  isSilenceNarration,
+  isUnattendedSilence,
+  mayBecomeSilence
+} from "../../src/Delivery/SilenceFilter.ts"
 import { vectors } from "../support/Vectors.ts"
 
 interface Verdicts {

@@ -53,6 +53,7 @@ export class ScriptedOutlet {
   readonly screen: Array<Shown> = []
   /** Files that were taken, where the capabilities name their kinds. */
   readonly files: Array<MediaRequest> = []
+  refusesFiles = false
   /** Asked before every send and edit; the n-th call of its kind, from 0. */
   script: (call: Call, n: number) => Answer = () => "ok"
   givesIds = true
@@ -150,9 +151,10 @@ export class ScriptedOutlet {
         )
       ),
     media: (request) =>
-      Effect.sync(() => {
+      Effect.suspend(() => {
+        if (this.refusesFiles) return Effect.fail(new SendError({ kind: "unsupported", message: "no files" }))
         this.files.push(request)
-        return { messageId: `file${this.files.length}` }
+        return Effect.succeed({ messageId: `file${this.files.length}` })
       }),
     typing: (target) =>
       Effect.map(Clock.currentTimeMillis, (at) => {

@@ -83,10 +83,17 @@ export const print = (dialect: string, text: string): Printed => {
 /** A text without any marks, for a platform that refused them (`delivery O3`). */
 export const unmarked = (text: string) => ({ text: print("plain", text).text, formatting: { dialect: "plain" } })
 
-/** The printer as the splitter measures by it; `undefined`: chunks are as long as they are. */
+/** All that plain text lengthens: it marks a quotation line by line. */
+const quotation = /^[ \t]*(?:[-*+][ \t]|\d+[.)][ \t])?[ \t]*>/m
+
+/**
+ * How the splitter measures a chunk: as it is printed, or, where printing surely makes it no longer, as it is, which costs
+ * no parsing. `undefined`: chunks are as long as they are.
+ */
 export const measureOf = (dialect: string): ((text: string) => string) | undefined => {
   const found = dialectOf(dialect)
-  return found === null || found.growth === null ? undefined : (text) => print(dialect, text).text
+  if (found === null || found.growth === null) return undefined
+  return (text) => (found === plain && !quotation.test(text) ? text : print(dialect, text).text)
 }
 
 /** The text fits however it is printed; `false` says only that it has to be measured. */

@@ -200,6 +200,19 @@ describe("Dialect", () => {
     }
   )
 
+  it.prop(
+    "a text measured without being printed is no longer when it is",
+    [Schema.String, Anything],
+    ([any, parts]) => {
+      for (const source of [any, compose(parts)]) {
+        const printed = text("plain")(source)
+        for (const unit of ["chars", "utf16", "utf8"] as const) {
+          assert.isAtMost(length(printed, unit), length(measureOf("plain")!(source), unit), JSON.stringify(source))
+        }
+      }
+    }
+  )
+
   it("shows a text that is all marks as it stands", () => {
     for (const dialect of ["plain", "telegram", "slack", "whatsapp"])
       assert.notStrictEqual(text(dialect)("# ").trim(), "")
