@@ -5,13 +5,20 @@
 import type { SqlError } from "effect/sql"
 import { Clock, Context, Effect, Layer, Schema } from "effect"
 import { Access } from "./Access/Access.ts"
+import { Pairing } from "./Access/Pairing.ts"
+import { Strangers } from "./Access/Strangers.ts"
 import type { Agent } from "./Agent/Agent.ts"
 import * as Echo from "./Agent/Echo.ts"
 import type { ConfigError } from "./Config/ConfigError.ts"
 import { Storage } from "./Config/GatewaySettings.ts"
 import { Settings } from "./Config/Settings.ts"
 import { AgentCall } from "./Conversation/AgentCall.ts"
+import { ContextPrompts } from "./Conversation/ContextPrompt.ts"
 import * as Conversation from "./Conversation/Conversation.ts"
+import { Dispatcher } from "./Conversation/Commands/Dispatcher.ts"
+import { GatewayControls } from "./Conversation/Commands/GatewayControls.ts"
+import { Skills } from "./Conversation/Commands/Skills.ts"
+import * as Expiry from "./Conversation/Expiry.ts"
 import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
@@ -20,6 +27,7 @@ import { Attachments } from "./Delivery/Attachments.ts"
 import { MediaCache } from "./Delivery/MediaCache.ts"
 import * as Reply from "./Delivery/Reply.ts"
 import { SendQueues } from "./Delivery/SendQueues.ts"
+import * as ChatControls from "./Operations/ChatControls.ts"
 import { Health, type Status } from "./Operations/Health.ts"
 import { paths } from "./Operations/Home.ts"
 import { Lifecycle } from "./Operations/Lifecycle.ts"
@@ -29,13 +37,14 @@ import { Registry } from "./Platforms/Registry.ts"
 import { Supervisor } from "./Platforms/Supervisor.ts"
 import * as IntakeLive from "./Session/IntakeLive.ts"
 import { KnownScopes } from "./Session/KnownScopes.ts"
+import * as SessionsLive from "./Session/SessionsLive.ts"
 import { Lanes } from "./Session/Lanes.ts"
+import * as Revocation from "./Session/Revocation.ts"
 import { Database, type StorageError } from "./Storage/Database.ts"
 import { Inbox } from "./Storage/Inbox.ts"
 import { Installation } from "./Storage/Installation.ts"
 import { Journal } from "./Storage/Journal.ts"
 import { Outbox, stored } from "./Storage/Outbox.ts"
-import { Transcript } from "./Storage/Transcript.ts"
 
 /**
  * `NoLink`: no running adapter serves that platform. `Empty`: the text is blank. `Storage`: the row was refused. In every
@@ -46,7 +55,8 @@ export class GatewayError extends Schema.TaggedError<GatewayError>()("GatewayErr
   message: Schema.String
 }) {}
 
-const databaseOfSettings = Layer.unwrap(
+/** The database that the settings name. */
+export const databaseOfSettings = Layer.unwrap(
   Effect.gen(function* () {
     const settings = yield* Settings
     const choice = yield* settings.get(Storage)
@@ -65,21 +75,23 @@ export interface Parts {
 
 /** Everything between adapters and agent, over whatever database, registry and agent are given. */
 export const coreOf = ({ journal, lanes }: Parts) =>
-  Health.layer.pipe(
+  Layer.mergeAll(Health.layer, ChatControls.layer).pipe(
     Layer.provideMerge(Lifecycle.layer),
     Layer.provideMerge(Supervisor.layer),
-    Layer.provideMerge(IntakeLive.layer),
-    Layer.provideMerge(Layer.mergeAll(lanes, Access.layer)),
+    Layer.provideMerge(Layer.mergeAll(IntakeLive.layer, Revocation.layer)),
+    Layer.provideMerge(Layer.mergeAll(lanes, Strangers.layer)),
     Layer.provideMerge(Conversation.layer),
+    Layer.provideMerge(Dispatcher.layer),
     Layer.provideMerge(TurnRunner.layer),
     Layer.provideMerge(AgentCall.layer),
-    Layer.provideMerge(Voice.layer),
-    Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
-    Layer.provideMerge(Attachments.layer),
-    Layer.provideMerge(Layer.mergeAll(Retention.layer, MediaCache.layer)),
+    Layer.provideMerge(Layer.mergeAll(Voice.layer, ContextPrompts.layer)),
     Layer.provideMerge(
-      Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer, KnownScopes.layer)
-    )
+      Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
+    ),
+    Layer.provideMerge(Attachments.layer),
+    Layer.provideMerge(Layer.mergeAll(Retention.layer, Expiry.layer, Pairing.layer, MediaCache.layer)),
+    Layer.provideMerge(SessionsLive.layer),
+    Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Installation.layer, KnownScopes.layer))
   )
 
 export const core = coreOf({ lanes: Lanes.layerLocal, journal: Journal.layer })

@@ -3,7 +3,7 @@
  * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
  */
 import { Clock, Context, Duration, Effect, type Fiber, Layer, Schedule, type Scope, Stream } from "effect"
-import { Agent, type AgentError, type AgentEvent, type AgentRun, noChoices, type Usage } from "../Agent/Agent.ts"
+import { Agent, type AgentError, type AgentEvent, type AgentRun, type Usage } from "../Agent/Agent.ts"
 import {
   AgentClarifyTimeout,
   AgentGatewayTimeout,
@@ -23,11 +23,14 @@ import { SendQueues } from "../Delivery/SendQueues.ts"
 import type { Media, MessageEvent } from "../Message/MessageEvent.ts"
 import type { Turn } from "../Session/Turns.ts"
 import { Journal } from "../Storage/Journal.ts"
+import { replay } from "../Session/Replay.ts"
 import { Transcript } from "../Storage/Transcript.ts"
 import { prepare as prepareWith } from "./Preparation.ts"
 import * as Preview from "./Preview.ts"
 import { Prompts } from "./Prompts.ts"
+import { ContextPrompts } from "./ContextPrompt.ts"
 import * as Texts from "./Texts.ts"
+import * as TurnNotes from "./TurnNotes.ts"
 import { Typing } from "./Typing.ts"
 import * as Voice from "./Voice.ts"
 
@@ -48,6 +51,8 @@ export interface Run extends Voice.Occasion {
   /** Interim texts so far: each has keys of its own, the same in a second run of the turn. */
   interim: number
   prompts: number
+  /** Size of the last prompt, as far as the agent told. */
+  promptTokens: number | null
   /** Epoch milliseconds of the agent's last sign of life. */
   lastActive: number
   /** The agent gave none for too long, and its fiber was interrupted for that. */
@@ -96,6 +101,7 @@ export class AgentCall extends Context.Service<
       const journal = yield* Journal
       const queues = yield* SendQueues
       const transcript = yield* Transcript
+      const contextPrompts = yield* ContextPrompts
       const typing = yield* Typing
       const prompts = yield* Prompts
       const voice = yield* Voice.Voice
@@ -184,19 +190,19 @@ export class AgentCall extends Context.Service<
         const { event } = turn.row
         const indicator =
           run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, typingTarget(run)) : null
-        const sessionId = turn.route?.sessionId ?? ""
+        const { choices, sessionId } = turn.route
         const prepared = yield* prepare({ ...event, media: yield* readable(run.outlet, event.media) })
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: prepared.text,
+          text: [...TurnNotes.notesOf(turn), prepared.text].join("\n\n"),
           media: prepared.media,
-          context: "",
-          choices: noChoices,
-          history: Effect.suspend(() =>
-            sessionId === "" ? Effect.succeed([]) : transcript.history(sessionId, historyBound)
+          context: contextPrompts.of(event.source),
+          choices,
+          history: Effect.map(transcript.rows(sessionId, historyBound), (rows) =>
+            replay(rows, { now: turn.row.takenAt, isShared: contextPrompts.isShared(event.source) })
           )
         })
         yield* Effect.acquireRelease(
@@ -252,6 +258,7 @@ export class AgentCall extends Context.Service<
             }
             case "Usage":
               run.usage = event.usage
+              run.promptTokens = event.usage.contextTokens ?? run.promptTokens
               return Effect.void
             case "ToolFinished":
             case "Reasoning":

@@ -2,16 +2,17 @@
  * What one message means and what is done about it: the `Turns` that session actors ask (`conversation P1`). Turns are the
  * runner's, commands the table's; here they are put together and their answers become Outbox rows.
  */
-import { Clock, Effect, Layer, Random } from "effect"
+import { Clock, Effect, Layer } from "effect"
+import { Access } from "../Access/Access.ts"
 import { DisplayBusyAckEnabled } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { type Notice, Turns } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
-import { ended, type InboxRow, refused, waiting, waitingDropped } from "../Storage/Inbox.ts"
+import { ended, type InboxRow, refused, waiting } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
-import * as Commands from "./Commands.ts"
-import { answerOf, mayAnswer, Prompts } from "./Prompts.ts"
-import * as SlashCommand from "./SlashCommand.ts"
+import { Dispatcher } from "./Commands/Dispatcher.ts"
+import { mayAnswer } from "./MayAnswer.ts"
+import { answerOf, Prompts } from "./Prompts.ts"
 import * as Texts from "./Texts.ts"
 import { TurnRunner } from "./TurnRunner.ts"
 import { Voice } from "./Voice.ts"
@@ -24,13 +25,15 @@ const ackBound = 10_000
 export const layer = Layer.effect(
   Turns,
   Effect.gen(function* () {
+    const access = yield* Access
     const runner = yield* TurnRunner
+    const dispatcher = yield* Dispatcher
     const journal = yield* Journal
     const prompts = yield* Prompts
     const clock = yield* Clock.Clock
     const voice = yield* Voice
     const settings = yield* Settings
-    const acknowledges = yield* settings.get(DisplayBusyAckEnabled)
+    const acknowledges = yield* settings.follow(DisplayBusyAckEnabled)
     const acknowledged = new Map<string, number>()
 
     /** A short text that answers one row, with whatever belongs into its transaction. */
@@ -49,46 +52,38 @@ export const layer = Layer.effect(
     const notStored = (what: string) =>
       Effect.catch((error: { readonly message: string }) => Effect.logError(what, error.message))
 
+    /** `access G-9`: once more when its turn has come. What cannot be decided waits, undone, for the next sweep. */
+    const ifStillAllowed = <A>(row: InboxRow, then: Effect.Effect<A>): Effect.Effect<A | void> =>
+      Effect.flatMap(access.decide(row.event.source, row.provenance), ({ allow, rule }) =>
+        allow
+          ? then
+          : rule === "error"
+            ? Effect.sleep("1 second")
+            : journal
+                .commit([ended(row.id, "revoked", clock.currentTimeMillisUnsafe(), `access rule ${rule}`)])
+                .pipe(Effect.asVoid, notStored("a message whose sender may no longer speak was not set aside"))
+      )
     return {
-      classify: (event) => {
-        const name = SlashCommand.parse(event.text)?.name ?? null
-        return name === null || name === ""
-          ? { _tag: "Message" as const }
-          : { _tag: "Command" as const, name, policy: Commands.find(name)?.policy ?? "now" }
+      classify: (row) => {
+        const command = row.internal === "queued" || row.internal === "background" ? null : dispatcher.read(row.event)
+        return command === null ? { _tag: "Message" as const } : { _tag: "Command" as const, ...command }
       },
-      run: runner.run,
-      execute: Effect.fnUntraced(function* (row, name, session) {
-        const command = Commands.find(name)
-        const now = clock.currentTimeMillisUnsafe()
-        const prompt = prompts.of(session.sessionKey)
-        const mine = prompt !== null && mayAnswer(prompt, row) ? prompt : null
-        const outcome: Commands.Outcome =
-          command === null
-            ? { text: Texts.unknownCommand(name) }
-            : command.run({
-                row,
-                args: SlashCommand.parse(row.event.text)?.args ?? "",
-                session,
-                prompt: mine,
-                now,
-                random: yield* Random.next
-              })
-        yield* say(row, `command:${row.id}`, outcome.text, [
-          ended(row.id, "done", now),
-          ...session.dropped.map((dropped) => ended(dropped.id, "dropped", now, `/${name}`)),
-          ...(command?.policy === "stop" ? [waitingDropped(session.sessionKey, row.id, now, `/${name}`)] : []),
-          ...(outcome.writes ?? [])
-        ])
-        if (outcome.routed !== undefined) session.routed(outcome.routed)
-        if (outcome.answer !== undefined && mine !== null) {
-          prompts.take(session.sessionKey, mine)
-          yield* mine.resolve(outcome.answer)
-        }
-      }, notStored("a command was not carried out; it will be tried again")),
+      run: (turn) => Effect.asVoid(ifStillAllowed(turn.row, runner.run(turn))),
+      execute: (row, _name, session) =>
+        ifStillAllowed(
+          row,
+          dispatcher
+            .execute(row, session)
+            .pipe(
+              Effect.catch((error) =>
+                Effect.as(Effect.logError("a command was not carried out; it will be tried again", error.message), [])
+              )
+            )
+        ).pipe(Effect.map((rows) => rows ?? [])),
       answer: Effect.fnUntraced(
         function* (sessionKey, row) {
           const prompt = prompts.of(sessionKey)
-          const answer = prompt === null || !mayAnswer(prompt, row) ? null : answerOf(prompt, row.event.text)
+          const answer = prompt === null || !mayAnswer(access, prompt, row) ? null : answerOf(prompt, row.event.text)
           if (prompt === null || answer === null) return false
           // Stored first: an answer that cannot be stored leaves the question open.
           yield* journal.commit([ended(row.id, "done", clock.currentTimeMillisUnsafe(), "an answer")])
@@ -110,7 +105,7 @@ export const layer = Layer.effect(
       ),
       tell: (row, notice: Notice) =>
         Effect.suspend(() =>
-          acknowledges && mayTell(row.sessionKey, clock.currentTimeMillisUnsafe())
+          acknowledges() && mayTell(row.sessionKey, clock.currentTimeMillisUnsafe())
             ? say(row, `notice:${row.id}`, Texts.notices[notice], [])
             : Effect.void
         ).pipe(notStored("a notice was not stored")),

@@ -1,10 +1,9 @@
 /**
  * Questions and approvals of running turns: at most one waits per session, and it ends with its turn (`conversation A`, C).
- * Who may answer is decided here; what the answer does is the agent's.
+ * Who may answer is `Access/Answering`; what the answer does is the agent's.
  */
 import { Context, Effect, Layer, type Scope } from "effect"
 import type { Answer } from "../Agent/Agent.ts"
-import type { InboxRow } from "../Storage/Inbox.ts"
 
 export interface Prompt {
   readonly kind: "question" | "approval"
@@ -43,10 +42,6 @@ export class Prompts extends Context.Service<
     }
   })
 }
-
-/** `access D6`, as far as it concerns the asker and a direct chat. */
-export const mayAnswer = (prompt: Prompt, row: InboxRow): boolean =>
-  prompt.isDirect || prompt.userId === null || prompt.userId === row.event.source.userId
 
 const words: Readonly<Record<string, "once" | "session" | "always" | "deny">> = Object.assign(Object.create(null), {
   ...Object.fromEntries(["approve", "yes", "ok", "okay", "confirm", "y", "👍"].map((word) => [word, "once"])),

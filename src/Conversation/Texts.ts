@@ -36,10 +36,40 @@ export const diedTooOften = "⚠️ This message made the gateway stop several t
 export const stopped = "⚡ Stopped. You can go on."
 export const nothingToStop = "Nothing is running."
 export const freshSession = "✨ New conversation. I no longer see what was said before."
+
+const span = (minutes: number): string => {
+  const hours = Math.floor(minutes / 60)
+  const rest = minutes % 60
+  return hours === 0 ? `${rest}m` : rest === 0 ? `${hours}h` : `${hours}h ${rest}m`
+}
+
+/** A conversation began anew by itself (`session P6`). */
+export const sessionReset = (
+  reason: "suspended" | "idle" | "daily",
+  policy: { readonly atHour: number; readonly idleMinutes: number }
+): string => {
+  const why = {
+    suspended: "previous session was stopped or interrupted",
+    idle: `inactive for ${span(policy.idleMinutes)}`,
+    daily: `daily schedule at ${policy.atHour}:00`
+  }[reason]
+  return (
+    `◐ Session automatically reset (${why}). What was said before is no longer seen; /resume brings an earlier session ` +
+    "back. When this happens is set under session_reset."
+  )
+}
+
 export const nothingWaits = "⚠️ Nothing is waiting for an answer."
 
-export const unknownCommand = (name: string): string =>
-  `Unknown command /${name}. /help lists all. To send the text to the agent, write it without the slash.`
+/** `access S6`. */
+export const adminOnly = (
+  name: string,
+  { more, names }: { readonly names: ReadonlyArray<string>; readonly more: boolean }
+): string =>
+  `⛔ /${name} is for admins here.\n` +
+  (names.length === 0
+    ? "An admin can open commands with user_allowed_commands, for groups group_user_allowed_commands."
+    : `You can use ${names.map((open) => `/${open}`).join(", ")}${more ? ", …" : ""}. /whoami shows what you may do.`)
 
 export const question = (text: string, choices: ReadonlyArray<string>): string =>
   choices.length === 0

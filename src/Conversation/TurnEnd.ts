@@ -6,7 +6,8 @@ import type { MediaPart } from "../Delivery/Attachments.ts"
 import type { Turn } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
 import { ended } from "../Storage/Inbox.ts"
-import { opened, type Route, said, touched } from "../Storage/Transcript.ts"
+import { suspended, touched } from "../Storage/Routes.ts"
+import { said } from "../Storage/Transcript.ts"
 
 /** A file, and what is said in its place where it cannot be sent. */
 export interface Enclosed {
@@ -23,53 +24,67 @@ export interface TurnEnd {
   readonly transcript: "exchange" | "unanswered" | "nothing"
   /** What the agent said, for the transcript. */
   readonly answer: string
-  readonly state?: "done" | "dead"
+  readonly state?: "done" | "dead" | "revoked"
   /** Why the row did not end as done. */
   readonly note?: string
+  /** Nothing may go on here: the next message starts a new conversation (`session U5`). */
+  readonly suspends?: boolean
 }
 
-const transcript = (turn: Turn, route: Route, end: TurnEnd, cause: string, at: number): ReadonlyArray<Write> => {
+const transcript = (turn: Turn, end: TurnEnd, cause: string, at: number): ReadonlyArray<Write> => {
   if (end.transcript === "nothing") return []
   const { event, takenAt } = turn.row
+  const { sessionId } = turn.route
   const user = said({
-    sessionId: route.sessionId,
+    sessionId,
     turn: cause,
     ordinal: 0,
     role: "user",
     content: event.text,
     timestamp: event.timestamp ?? takenAt,
+    now: takenAt,
+    sender: event.source.userName,
+    media: event.media,
     platformMessageId: event.messageId,
     unanswered: end.transcript === "unanswered"
   })
   if (end.transcript === "unanswered") return [user]
   const assistant = said({
-    sessionId: route.sessionId,
+    sessionId,
     turn: cause,
     ordinal: 1,
     role: "assistant",
     content: end.answer,
     timestamp: at,
+    now: at,
     platformMessageId: null,
     unanswered: false
   })
   return [user, assistant]
 }
 
+/**
+ * Size of the last prompt for the route (`session P3a`), `null` = as it was. Of an agent that tells no figures it says only
+ * that there was activity.
+ */
+export const tokensOf = (turn: Turn, end: TurnEnd, told: number | null): number | null =>
+  told ?? (end.transcript === "exchange" && turn.route.lastPromptTokens === 0 ? 1 : null)
+
 /** `isOver`: a boundary was drawn while the turn ran; its route is another's to write. */
 export const writesOf = (options: {
   readonly turn: Turn
-  readonly route: Route
   readonly end: TurnEnd
+  readonly promptTokens: number | null
   readonly cause: string
   readonly at: number
   readonly isOver: boolean
 }): ReadonlyArray<Write> => {
-  const { at, cause, end, isOver, route, turn } = options
-  const routed =
-    turn.route !== null ? [touched(turn.sessionKey, at)] : isOver ? [] : opened(route, turn.row.event.source)
+  const { at, cause, end, isOver, promptTokens, turn } = options
+  const routed = isOver ? [] : [...turn.route.pending, touched(turn.sessionKey, at, promptTokens)]
   return [
     ended(turn.row.id, end.state ?? "done", at, end.note ?? null),
     ...routed,
-    ...transcript(turn, route, end, cause, at)
+    ...(end.suspends === true && !isOver ? [suspended(turn.sessionKey)] : []),
+    ...transcript(turn, end, cause, at)
   ]
 }

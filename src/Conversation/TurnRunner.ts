@@ -4,7 +4,7 @@
  * that transaction.
  */
 import { homedir } from "node:os"
-import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Random, Semaphore } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Semaphore } from "effect"
 import type { AgentError } from "../Agent/Agent.ts"
 import { FilterSilenceNarration, GatewayMaxRunningTurns } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
@@ -15,12 +15,13 @@ import * as Reply from "../Delivery/Reply.ts"
 import * as RuntimeFooter from "../Delivery/RuntimeFooter.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { isLiveSilence, isSilenceNarration, isUnattendedSilence } from "../Delivery/SilenceFilter.ts"
-import * as SessionId from "../Session/SessionId.ts"
+import * as ResetPolicy from "../Session/ResetPolicy.ts"
+import { TurnGate } from "../Session/TurnGate.ts"
 import type { StopReason, Turn } from "../Session/Turns.ts"
 import { started } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import type { OutboxRow } from "../Storage/Outbox.ts"
-import type { Route } from "../Storage/Transcript.ts"
+import { headed } from "./Background.ts"
 import { AgentCall, type Produced, type Run } from "./AgentCall.ts"
 import * as Texts from "./Texts.ts"
 import * as TurnEnd from "./TurnEnd.ts"
@@ -63,6 +64,8 @@ export class TurnRunner extends Context.Service<
       const filtersNarration = yield* settings.get(FilterSilenceNarration)
       const display = yield* DisplaySettings.read
       const workingDirectory = yield* settings.get(DisplaySettings.TerminalCwd)
+      const gate = yield* TurnGate
+      const policies = yield* ResetPolicy.configured
       const permits = yield* Semaphore.make(yield* settings.get(GatewayMaxRunningTurns))
       const now = () => clock.currentTimeMillisUnsafe()
 
@@ -87,27 +90,44 @@ export class TurnRunner extends Context.Service<
         return out
       }
 
-      const routeFor = (turn: Turn): Effect.Effect<Route> =>
-        turn.route !== null
-          ? Effect.succeed(turn.route)
-          : Effect.map(Random.next, (random) => ({
-              sessionKey: turn.sessionKey,
-              sessionId: SessionId.make(now(), random),
-              createdAt: now()
-            }))
-
       /** Stores the turn's end with everything that belongs to it (`session B1`); gives the rows that may leave now. */
       const conclude = Effect.fnUntraced(function* (run: Run, end: TurnEnd.TurnEnd) {
         const { turn } = run
         const at = now()
-        const route = yield* routeFor(turn)
         // Also of a turn that had just finished when the boundary was drawn.
         const isOver = turn.stopReason() === "reset"
-        const writes = TurnEnd.writesOf({ turn, route, end, cause: run.cause, at, isOver })
+        const promptTokens = TurnEnd.tokensOf(turn, end, run.promptTokens)
+        const writes = TurnEnd.writesOf({ turn, end, promptTokens, cause: run.cause, at, isOver })
         const fresh = yield* voice.commit(writes, replyRows(run, end))
-        if (!isOver) turn.routed(route)
+        if (!isOver) {
+          turn.routed({
+            ...turn.route,
+            lastPromptTokens: promptTokens ?? turn.route.lastPromptTokens,
+            suspended: end.suspends === true
+          })
+        }
         return fresh
       })
+
+      /** A conversation that began anew by itself is announced once, with the boundary itself (`session P6`–P8). */
+      const announce = (run: Run): Effect.Effect<void> => {
+        const { begun, route, row } = run.turn
+        const { source } = row.event
+        if (begun.reset === null) return Effect.void
+        const policy = ResetPolicy.policyOf(policies, source)
+        if (!ResetPolicy.isAnnounced(policy, begun.reset, source.platform)) return Effect.void
+        const said = {
+          kind: "notice" as const,
+          cause: `reset:${row.id}`,
+          text: Texts.sessionReset(begun.reset.reason, policy),
+          notify: false,
+          replyTo: null
+        }
+        return Effect.matchEffect(voice.say(run, said, route.pending), {
+          onFailure: (error) => Effect.logWarning("a reset was not announced", error.message),
+          onSuccess: () => Effect.sync(() => run.turn.routed(route))
+        })
+      }
 
       const concludeExit = (run: Run, exit: Exit.Exit<Produced, AgentError>) => {
         if (Exit.isSuccess(exit)) return concludeReply(run, exit.value)
@@ -136,14 +156,16 @@ export class TurnRunner extends Context.Service<
         if (yield* isSilent(run, text)) {
           return yield* conclude(run, { texts: shownOnly(run), transcript: "exchange", answer: text })
         }
+        const { row, sessionKey } = run.turn
         const reply = yield* files.of(text, attachments)
         const said = reply.refused.length === 0 ? reply.text : `${reply.text}\n\n${Texts.notSent(reply.refused)}`.trim()
+        const whole = said === "" ? said : headed(sessionKey, row.event.text, withFooter(run, said))
         const enclosed = reply.media.map((media) => ({ media, text: Texts.attachment(media) }))
-        const { media, texts } = yield* fitting(run, withFooter(run, said), enclosed)
+        const { media, texts } = yield* fitting(run, whole, enclosed)
         const isNothing = texts.length === 0 && media.length === 0
         if (isNothing && text.trim() !== "") {
           yield* Effect.logError("response_delivery_dropped: nothing was left of a reply", {
-            session: run.turn.sessionKey
+            session: sessionKey
           })
         }
         return yield* conclude(run, {
@@ -225,7 +247,8 @@ export class TurnRunner extends Context.Service<
           : conclude(run, {
               texts: shownOnly(run),
               transcript: reason === "reset" ? "nothing" : "unanswered",
-              answer: ""
+              answer: "",
+              ...(reason === "revoked" ? { state: "revoked" as const, note: "access was taken away" } : {})
             })
 
       const runOf = (turn: Turn, outlet: Outlet | null): Run => ({
@@ -239,7 +262,8 @@ export class TurnRunner extends Context.Service<
         isStuck: false,
         usage: null,
         lastTool: null,
-        prompts: 0
+        prompts: 0,
+        promptTokens: null
       })
 
       const awaitOutlet = (link: string): Effect.Effect<Outlet | null> => {
@@ -292,16 +316,26 @@ export class TurnRunner extends Context.Service<
                 transcript: "nothing",
                 answer: "",
                 state: "dead",
-                note: `its turn died with the process ${turn.row.starts} times`
+                note: `its turn died with the process ${turn.row.starts} times`,
+                suspends: true
               })
             )
           )
         }
         const room = run.outlet === null ? Effect.void : queues.awaitRoom(run.outlet.link, Reply.queueOf(run.target))
+        const { sessionId } = turn.route
+        const alone = (then: Effect.Effect<void>) =>
+          once(turn, restore(gate.enter(sessionId)), () => Effect.ensuring(then, gate.leave(sessionId)))
         return once(turn, restore(room), () =>
-          journal
-            .append([started(turn.row.id, turn.row.starts + 1)])
-            .pipe(Effect.andThen(attempt(run, restore)), Effect.andThen(Metric.update(turns, 1)))
+          alone(
+            journal
+              .append([started(turn.row.id, turn.row.starts + 1)])
+              .pipe(
+                Effect.andThen(announce(run)),
+                Effect.andThen(attempt(run, restore)),
+                Effect.andThen(Metric.update(turns, 1))
+              )
+          )
         )
       }
 

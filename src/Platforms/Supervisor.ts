@@ -2,7 +2,20 @@
  * Runs every registered adapter in a scope of its own (law 5, `operations R1`–`R6`): one that fails retryably is built anew
  * after a wait, one that fails for good rests and says why, and neither touches the others.
  */
-import { Cause, Context, Duration, Effect, Exit, Layer, Metric, Random, Scope, Stream, SubscriptionRef } from "effect"
+import {
+  Cause,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  Latch,
+  Layer,
+  Metric,
+  Random,
+  Scope,
+  Stream,
+  SubscriptionRef
+} from "effect"
 import { Settings } from "../Config/Settings.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { Intake } from "../Session/Intake.ts"
@@ -10,6 +23,8 @@ import { KnownScopes } from "../Session/KnownScopes.ts"
 import { type Adapter, AdapterError, type AdapterState, type Registration } from "./Adapter.ts"
 import { ForwardedRequests } from "./ForwardedRequests.ts"
 import { Registry } from "./Registry.ts"
+import * as AccessCheck from "./AccessCheck.ts"
+import { Access } from "../Access/Access.ts"
 
 const connectTimeout = Duration.seconds(30)
 /** How long an adapter may take to ask its other end to hold back: a connector has 10 s to confirm it (`relay C4`). */
@@ -30,6 +45,10 @@ export interface PlatformView {
   readonly proofPeriod: number
   /** Name of its link; `null` while it does not run. */
   readonly link: string | null
+  /** Failures in a row. */
+  readonly tries: number
+  /** Why somebody paused it, "" = without a reason; `null` = nobody did (`operations R7`). */
+  readonly paused: string | null
 }
 
 interface Slot {
@@ -39,6 +58,11 @@ interface Slot {
   error: AdapterError | null
   provenAt: number | null
   tries: number
+  paused: string | null
+  /** Closed while it is paused: nothing is taken in and nothing is tried. */
+  readonly gate: Latch.Latch
+  /** Ends the wait before the next try. */
+  readonly again: Latch.Latch
 }
 
 const resting: AdapterState = { status: "connecting", detail: null, lastIn: null, lastOut: null, reconnects: 0 }
@@ -56,10 +80,15 @@ export class Supervisor extends Context.Service<
   Supervisor,
   {
     readonly view: () => ReadonlyArray<PlatformView>
+    /**
+     * Takes nothing in and tries nothing until it is resumed; the connection stays (`operations R7`). What comes meanwhile
+     * waits at the other end. `false`: there is no such platform.
+     */
+    readonly pause: (name: string, reason: string) => Effect.Effect<boolean>
+    /** Ends a pause, and tries at once what waits for its next try or had failed for good. `false`: no such platform. */
+    readonly resume: (name: string) => Effect.Effect<boolean>
     /** Asks the other ends to keep what comes from now on. */
     readonly drain: Effect.Effect<void>
-    /** Connects an adapter at once that waits or has given up; `false`: none of that name can. */
-    readonly resume: (name: string) => Effect.Effect<boolean>
     /** Ends every adapter; their links are closed when it completes. */
     readonly close: Effect.Effect<void>
   }
@@ -68,6 +97,8 @@ export class Supervisor extends Context.Service<
     Supervisor,
     Effect.gen(function* () {
       const { registrations } = yield* Registry
+      yield* AccessCheck.beforeStart(registrations)
+      const access = yield* Access
       const queues = yield* SendQueues
       const intake = yield* Intake
       const settings = yield* Settings
@@ -79,7 +110,10 @@ export class Supervisor extends Context.Service<
         state: resting,
         error: null,
         provenAt: null,
-        tries: 0
+        tries: 0,
+        paused: null,
+        gate: Latch.makeUnsafe(true),
+        again: Latch.makeUnsafe(false)
       }))
       const scope = yield* Scope.make()
       yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
@@ -103,8 +137,12 @@ export class Supervisor extends Context.Service<
       /** Lives as long as the adapter runs; fails when it cannot. */
       const run = (slot: Slot) =>
         Effect.gen(function* () {
+          yield* Effect.provideService(AccessCheck.mayRun(slot.registration), Access, access)
           const adapter = yield* slot.registration.make.pipe(
-            Effect.provideService(Intake, intake),
+            Effect.provideService(Intake, {
+              ...intake,
+              take: (batch) => Effect.andThen(slot.gate.await, intake.take(batch))
+            }),
             Effect.provideService(Settings, settings),
             Effect.provideService(ForwardedRequests, forwarded),
             Effect.provideService(KnownScopes, scopes),
@@ -153,12 +191,17 @@ export class Supervisor extends Context.Service<
                   known._tag === "Some" ? "" : cause
                 )
               ),
-              // A failure for good waits for the next start: its settings have to change.
+              // A failure for good waits until it is resumed or for the next start: its settings have to change.
               Effect.andThen(
-                error.retryable
-                  ? Effect.flatMap(Random.next, (random) => Effect.sleep(waitBefore(slot.tries, random)))
-                  : Effect.never
-              )
+                Effect.raceFirst(
+                  error.retryable
+                    ? Effect.flatMap(Random.next, (random) => Effect.sleep(waitBefore(slot.tries, random)))
+                    : Effect.never,
+                  slot.again.await
+                )
+              ),
+              Effect.andThen(slot.gate.await),
+              Effect.andThen(slot.again.close)
             )
           }),
           Effect.forever
@@ -175,17 +218,35 @@ export class Supervisor extends Context.Service<
             error: slot.error,
             provenAt: slot.provenAt,
             proofPeriod: slot.adapter?.proofPeriod ?? proofPeriod,
-            link: slot.adapter?.outlet.link ?? null
+            link: slot.adapter?.outlet.link ?? null,
+            tries: slot.tries,
+            paused: slot.paused
           })),
+        pause: (name, reason) =>
+          Effect.gen(function* () {
+            const slot = slots.find(({ registration }) => registration.name === name)
+            if (slot === undefined) return false
+            slot.paused = reason
+            yield* slot.gate.close
+            yield* Effect.logInfo(`${slot.registration.label} is paused`, { reason })
+            return true
+          }),
+        resume: (name) =>
+          Effect.gen(function* () {
+            const slot = slots.find(({ registration }) => registration.name === name)
+            if (slot === undefined) return false
+            slot.paused = null
+            slot.tries = 0
+            yield* slot.gate.open
+            if (slot.adapter === null) yield* slot.again.open
+            else yield* slot.adapter.resume ?? Effect.void
+            yield* Effect.logInfo(`${slot.registration.label} goes on`)
+            return true
+          }),
         drain: Effect.forEach(slots, (slot) => Effect.timeoutOption(slot.adapter?.drain ?? Effect.void, drainTimeout), {
           discard: true,
           concurrency: "unbounded"
         }),
-        resume: (name) =>
-          Effect.suspend(() => {
-            const resume = slots.find(({ registration }) => registration.name === name)?.adapter?.resume
-            return resume === undefined ? Effect.succeed(false) : Effect.as(resume, true)
-          }),
         close: Scope.close(scope, Exit.void)
       }
     })

@@ -177,11 +177,15 @@ const isKnown = (state: State, id: number): boolean =>
 const isAwaiting = (state: State): boolean =>
   state.running !== null && state.running.awaiting && state.running.stopping === null
 
-/** A photo may be one of an album: it never interrupts (`conversation Y5`). Nor does anything while no new turn may start. */
+/**
+ * A photo may be one of an album: it never interrupts, nor does what the gateway itself put in (`conversation Y5`). Nor does
+ * anything while no new turn may start.
+ */
 const interrupts = (state: State, row: InboxRow, mode: BusyMode): boolean =>
   mode === "interrupt" &&
   !state.draining &&
   row.event.type !== "photo" &&
+  row.internal === undefined &&
   state.running !== null &&
   row.id > state.running.row.id
 
@@ -195,7 +199,13 @@ const receive = (state: State, row: InboxRow, mode: BusyMode): Step => {
       : start({ ...state, queue: [...state.queue, row] }, none)
   }
   if (isAwaiting(state)) return [state, [{ _tag: "Answer", row }]]
-  if (mode === "steer" && running.stopping === null && row.event.text !== "" && row.event.media.length === 0) {
+  if (
+    mode === "steer" &&
+    row.internal === undefined &&
+    running.stopping === null &&
+    row.event.text !== "" &&
+    row.event.media.length === 0
+  ) {
     return [state, [{ _tag: "Steer", row }]]
   }
   if (state.queue.length >= maxQueued) {
@@ -208,6 +218,8 @@ const receive = (state: State, row: InboxRow, mode: BusyMode): Step => {
     ]
   }
   const queued: State = { ...state, queue: [...state.queue, row] }
+  // What the gateway itself put in is nobody's follow-up.
+  if (row.internal !== undefined) return [queued, none]
   if (!interrupts(state, row, mode)) return [queued, [{ _tag: "Tell", row, notice: "queued" }]]
   const [next, decisions] = stop(queued, "newer")
   return [next, [...decisions, { _tag: "Tell", row, notice: "interrupting" }]]

@@ -5,14 +5,30 @@
 import { Clock, Effect, Fiber, FiberSet, Metric, type Scope } from "effect"
 import type { MessageEvent } from "../Message/MessageEvent.ts"
 import type { Inbox, InboxRow } from "../Storage/Inbox.ts"
-import type { Route, Transcript } from "../Storage/Transcript.ts"
+import type { Route } from "../Storage/Routes.ts"
+import type { Known } from "../Storage/SessionStore.ts"
 import * as Decider from "./Decider.ts"
 import type { Decision, Message, State } from "./Decider.ts"
 import * as Mailbox from "./Mailbox.ts"
+import { knownOf, type Routing } from "./Routing.ts"
 import type { StopReason, Turns } from "./Turns.ts"
 
 /** Doorbells that wait in a mailbox; a further one is not taken, its row stays in the Inbox. Control signals always are. */
 const mailboxBound = 64
+/**
+ * Commands pass that bound up to this one, so that a flood of messages keeps nobody from `/stop`. What is still more stays in
+ * the Inbox until a sweep; of those that stop a turn the first stops it at once all the same.
+ */
+const commandBound = 4 * mailboxBound
+
+/** One turn that runs now, as seen from outside its session. */
+export interface RunningTurn {
+  readonly sessionKey: string
+  /** `null`: the conversation has not been found yet. */
+  readonly sessionId: string | null
+  readonly row: InboxRow
+  readonly isStopping: boolean
+}
 
 export interface Lane {
   readonly ring: (row: InboxRow, previous: number | null) => void
@@ -29,6 +45,10 @@ export interface Lane {
   readonly oldestWaiting: () => number | null
   readonly resident: () => number
   readonly running: () => number
+  /** The messages that running turns answer, and where each has got to. */
+  readonly turns: () => ReadonlyArray<RunningTurn>
+  /** The messages whose turns run now, with the key of each. */
+  readonly runningRows: () => ReadonlyArray<readonly [sessionKey: string, row: InboxRow]>
   readonly queued: () => number
 }
 
@@ -36,11 +56,13 @@ interface Session {
   readonly key: string
   readonly mailbox: Mailbox.Mailbox<Message>
   state: State
-  route: Route | null
-  routeKnown: boolean
+  /** `null` until storage was asked. */
+  known: Known | null
   turn: Fiber.Fiber<void> | null
   fiber: Fiber.Fiber<void> | null
   lastUsed: number
+  /** An interrupt that stands for commands beyond the bound is in the mailbox. */
+  stopIsWaiting: boolean
   /** When the mailbox was last found empty or the actor last took from it. */
   waitingSince: number
 }
@@ -52,11 +74,14 @@ const refusedDoorbells = Metric.counter("mailbox_full_total", {
 
 export const make = Effect.fnUntraced(function* (deps: {
   readonly inbox: Inbox["Service"]
-  readonly transcript: Transcript["Service"]
+  readonly routing: Routing["Service"]
   readonly turns: Turns["Service"]
-  readonly mode: Decider.BusyMode
+  /** Asked for each message, for it may change while running (`operations F10`). */
+  readonly mode: () => Decider.BusyMode
+  /** Rings whatever lane a row belongs to. */
+  readonly ring: (row: InboxRow) => void
 }): Effect.fn.Return<Lane, never, Scope.Scope> {
-  const { inbox, mode, transcript, turns } = deps
+  const { inbox, mode, routing, turns } = deps
   const clock = yield* Clock.Clock
   const actors = yield* FiberSet.make<void>()
   const fork = yield* FiberSet.runtime(actors)<never>()
@@ -68,43 +93,59 @@ export const make = Effect.fnUntraced(function* (deps: {
     session.mailbox.offer(message)
   }
 
-  const startTurn = (session: Session, row: InboxRow, generation: number) =>
-    Effect.suspend(() =>
+  /** Reads once what the key points at; afterwards only this actor moves it. */
+  const known = (session: Session, row: InboxRow | null) =>
+    session.known !== null
+      ? Effect.succeed(session.known)
+      : Effect.tap(routing.load({ sessionKey: session.key, event: row?.event ?? null }), (known) =>
+          Effect.sync(() => {
+            session.known = known
+          })
+        )
+
+  const storedRoute = (session: Session, route: Route): void => {
+    // A command may have moved the key on while this turn was ending.
+    const now = session.known?.route
+    if (now?.sessionId !== route.sessionId) return
+    session.known = knownOf({
+      ...now,
+      ...(now.pending === route.pending ? { pending: [] } : undefined),
+      lastPromptTokens: route.lastPromptTokens,
+      suspended: route.suspended
+    })
+  }
+
+  const startTurn = Effect.fnUntraced(function* (session: Session, row: InboxRow, generation: number) {
+    const { begun, route } = yield* routing.enter(yield* known(session, row), row)
+    session.known = knownOf(route)
+    // At once, so that a stop in the same breath finds a turn that can still say what becomes of its message.
+    const fiber = yield* Effect.forkChild(
       turns.run({
         row,
         sessionKey: session.key,
         generation,
-        route: session.route,
+        route,
+        begun,
         stopReason: () => (session.state.running?.generation === generation ? session.state.running.stopping : "reset"),
         awaiting: (waits) => offer(session, { _tag: "Awaiting", generation, waits }),
-        routed: (route) => {
-          // A command may have moved the key on while this turn was ending.
-          session.route ??= route
-        }
-      })
-    ).pipe(
-      // At once, so that a stop in the same breath finds a turn that can still say what becomes of its message.
-      Effect.forkChild({ startImmediately: true }),
-      Effect.map((fiber) => {
-        session.turn = fiber
-        // An observer hears of every end, also of a fiber that was interrupted before its first step.
-        fiber.addObserver(() => {
-          session.turn = null
-          offer(session, { _tag: "TurnEnded", generation })
-        })
-      })
+        routed: (route) => storedRoute(session, route)
+      }),
+      { startImmediately: true }
     )
+    session.turn = fiber
+    // An observer hears of every end, also of a fiber that was interrupted before its first step.
+    fiber.addObserver(() => {
+      session.turn = null
+      offer(session, { _tag: "TurnEnded", generation })
+    })
+  })
 
   const loadUndone = Effect.fnUntraced(function* (session: Session) {
     const limit = Decider.maxQueued + 2
-    if (!session.routeKnown) {
-      session.route = yield* transcript.route(session.key)
-      session.routeKnown = true
-    }
     const rows = yield* inbox.undoneOf(session.key, limit)
     return {
       _tag: "Loaded" as const,
-      rows: rows.map((row) => ({ row, as: turns.classify(row.event) })),
+      rows: rows.map((row) => ({ row, as: turns.classify(row) })),
       complete: rows.length < limit
     }
   })
@@ -113,7 +154,15 @@ export const make = Effect.fnUntraced(function* (deps: {
   const carryOut = (session: Session, decision: Decision): Effect.Effect<Message | void> => {
     switch (decision._tag) {
       case "Start":
-        return startTurn(session, decision.row, decision.generation)
+        return startTurn(session, decision.row, decision.generation).pipe(
+          Effect.catch((error) =>
+            // The row is undone: the next sweep brings it back.
+            Effect.andThen(
+              Effect.logWarning("a conversation could not be found, will try again", error.message),
+              Effect.sync(() => offer(session, { _tag: "TurnEnded", generation: decision.generation }))
+            )
+          )
+        )
       case "Stop":
         return Effect.sync(() => session.turn?.interruptUnsafe())
       case "Load":
@@ -127,16 +176,25 @@ export const make = Effect.fnUntraced(function* (deps: {
           )
         )
       case "Execute":
-        return turns.execute(decision.row, decision.name, {
-          sessionKey: session.key,
-          route: session.route,
-          running: session.state.running?.row ?? null,
-          stopped: decision.stopped,
-          queued: session.state.queue.length,
-          dropped: decision.dropped,
-          routed: (route) => {
-            session.route = route
-          }
+        return Effect.matchEffect(known(session, decision.row), {
+          onFailure: (error) =>
+            Effect.logWarning("a command's conversation could not be found, will try again", error.message),
+          onSuccess: ({ route }) =>
+            Effect.map(
+              turns.execute(decision.row, decision.name, {
+                sessionKey: session.key,
+                route,
+                running: session.state.running?.row ?? null,
+                stopped: decision.stopped,
+                queued: session.state.queue.length,
+                dropped: decision.dropped,
+                routed: (route) => {
+                  if (route?.continues !== undefined) routing.continued(route.continues, route.sessionId)
+                  session.known = knownOf(route && { ...route, pending: [] })
+                }
+              }),
+              ringAll
+            )
         })
       case "Answer":
         return handOver(turns.answer(session.key, decision.row), decision.row)
@@ -151,11 +209,15 @@ export const make = Effect.fnUntraced(function* (deps: {
     }
   }
 
+  const ringAll = (rows: ReadonlyArray<InboxRow>): void => {
+    for (const row of rows) deps.ring(row)
+  }
+
   const handOver = (taken: Effect.Effect<boolean>, row: InboxRow): Effect.Effect<Message | void> =>
     Effect.map(taken, (ok) => (ok ? undefined : { _tag: "Declined", row }))
 
   const apply = (session: Session, message: Message): Effect.Effect<void> => {
-    const [state, decisions] = Decider.decide(session.state, message, mode)
+    const [state, decisions] = Decider.decide(session.state, message, mode())
     session.state = state
     if (decisions.length === 0) return Effect.void
     return Effect.forEach(
@@ -174,6 +236,7 @@ export const make = Effect.fnUntraced(function* (deps: {
     Effect.forever(
       Effect.flatMap(session.mailbox.take, (message) => {
         session.waitingSince = clock.currentTimeMillisUnsafe()
+        if (message._tag === "Interrupt") session.stopIsWaiting = false
         return apply(session, message)
       }),
       { disableYield: true }
@@ -186,11 +249,11 @@ export const make = Effect.fnUntraced(function* (deps: {
       key,
       mailbox: Mailbox.make<Message>(),
       state: draining ? { ...Decider.initial, draining } : Decider.initial,
-      route: null,
-      routeKnown: false,
+      known: null,
       turn: null,
       fiber: null,
       lastUsed: clock.currentTimeMillisUnsafe(),
+      stopIsWaiting: false,
       waitingSince: 0
     }
     sessions.set(key, session)
@@ -211,9 +274,13 @@ export const make = Effect.fnUntraced(function* (deps: {
     ring: (row, previous) => {
       const session = open(row.sessionKey)
       session.lastUsed = clock.currentTimeMillisUnsafe()
-      const as = turns.classify(row.event)
-      if (as._tag === "Message" && session.mailbox.size() >= mailboxBound) {
+      const as = turns.classify(row)
+      if (session.mailbox.size() >= (as._tag === "Command" ? commandBound : mailboxBound)) {
         Effect.runSync(Metric.update(refusedDoorbells, 1))
+        if (as._tag === "Command" && as.policy === "stop" && !session.stopIsWaiting) {
+          session.stopIsWaiting = true
+          session.mailbox.offerFirst({ _tag: "Interrupt", reason: "stop" })
+        }
         return
       }
       offer(session, { _tag: "Receive", row, previous, as })
@@ -266,11 +333,28 @@ export const make = Effect.fnUntraced(function* (deps: {
       return oldest
     },
     resident: () => sessions.size,
+    turns: () =>
+      Array.from(sessions.values()).flatMap(({ key, known, state: { running } }) =>
+        running === null
+          ? []
+          : [
+              {
+                sessionKey: key,
+                sessionId: known?.route?.sessionId ?? null,
+                row: running.row,
+                isStopping: running.stopping !== null
+              }
+            ]
+      ),
     running: () => {
       let running = 0
       for (const session of sessions.values()) if (session.state.running !== null) running++
       return running
     },
+    runningRows: () =>
+      [...sessions.values()].flatMap(({ key, state }) =>
+        state.running === null ? [] : [[key, state.running.row] as const]
+      ),
     queued: () => {
       let queued = 0
       for (const session of sessions.values()) queued += session.state.queue.length

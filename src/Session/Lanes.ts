@@ -7,8 +7,8 @@ import { Settings } from "../Config/Settings.ts"
 import { DisplayBusyInputMode } from "../Config/GatewaySettings.ts"
 import type { MessageEvent } from "../Message/MessageEvent.ts"
 import { Inbox, type InboxRow } from "../Storage/Inbox.ts"
-import { Transcript } from "../Storage/Transcript.ts"
 import * as Lane from "./Lane.ts"
+import { Routing } from "./Routing.ts"
 import { Turns, type StopReason } from "./Turns.ts"
 
 /** `DESIGN` Actors: shards of session actors. */
@@ -55,7 +55,11 @@ export class Lanes extends Context.Service<
     readonly stopAll: Effect.Effect<void>
     /** Since when the message that has waited longest for its actor waits; `null` = none does. */
     readonly oldestWaiting: () => number | null
+    /** What runs now, oldest message first. */
+    readonly turns: () => ReadonlyArray<Lane.RunningTurn>
     readonly view: () => LanesView
+    /** The messages whose turns run now, with the key of each; asked when access has changed, never per message. */
+    readonly runningRows: () => ReadonlyArray<readonly [sessionKey: string, row: InboxRow]>
   }
 >()("Session/Lanes") {
   /** All lanes in this process. */
@@ -63,15 +67,15 @@ export class Lanes extends Context.Service<
     Lanes,
     Effect.gen(function* () {
       const inbox = yield* Inbox
-      const transcript = yield* Transcript
+      const routing = yield* Routing
       const turns = yield* Turns
       const settings = yield* Settings
-      const mode = yield* settings.get(DisplayBusyInputMode)
-      const lanes = yield* Effect.forEach(
+      const mode = yield* settings.follow(DisplayBusyInputMode)
+      const lanes: ReadonlyArray<Lane.Lane> = yield* Effect.forEach(
         Array.from({ length: laneCount }, (_, index) => index),
-        () => Lane.make({ inbox, transcript, turns, mode })
+        () => Lane.make({ inbox, routing, turns, mode, ring: (row) => laneFor(row.sessionKey).ring(row, null) })
       )
-      const laneFor = (sessionKey: string) => lanes[laneOf(sessionKey)]!
+      const laneFor = (sessionKey: string): Lane.Lane => lanes[laneOf(sessionKey)]!
 
       const sum = (f: (lane: Lane.Lane) => number): number => {
         let total = 0
@@ -133,6 +137,7 @@ export class Lanes extends Context.Service<
             )
             return running()
           }),
+        runningRows: () => lanes.flatMap((lane) => lane.runningRows()),
         stopAll: Effect.forEach(lanes, (lane) => lane.stopAll, { discard: true }),
         oldestWaiting: () => {
           let oldest: number | null = null
@@ -142,6 +147,10 @@ export class Lanes extends Context.Service<
           }
           return oldest
         },
+        turns: () =>
+          lanes
+            .flatMap((lane) => lane.turns())
+            .toSorted((a, b) => a.row.takenAt - b.row.takenAt || a.row.id - b.row.id),
         view: () => ({
           resident: sum((lane) => lane.resident()),
           running: running(),

@@ -3,9 +3,9 @@
  * a notice. The actor decides when; whoever provides this decides what. Nothing here may touch the actor's state.
  */
 import { Context, type Effect } from "effect"
-import type { MessageEvent } from "../Message/MessageEvent.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
-import type { Route } from "../Storage/Transcript.ts"
+import type { Route } from "../Storage/Routes.ts"
+import type { Begun } from "./Entry.ts"
 
 /** What may happen to a running turn when a command arrives (`commands W1`). */
 export type BusyPolicy = "now" | "stop" | "no"
@@ -15,7 +15,7 @@ export type Classified =
   | { readonly _tag: "Command"; readonly name: string; readonly policy: BusyPolicy }
 
 /** Why a turn was stopped (`conversation S6`). `shutdown` leaves its Inbox row undone: it runs again after the start. */
-export type StopReason = "stop" | "newer" | "reset" | "connector" | "shutdown"
+export type StopReason = "stop" | "newer" | "reset" | "connector" | "revoked" | "shutdown"
 
 /** What the sender of a follow-up is told (`conversation Y7`, Q1). */
 export type Notice = "interrupting" | "queued" | "steered" | "many-waiting"
@@ -26,12 +26,14 @@ export interface Turn {
   readonly sessionKey: string
   /** Counts the turns of this actor; what an older generation still reports is ignored (`conversation S2`). */
   readonly generation: number
-  readonly route: Route | null
+  /** The conversation it belongs to; its id exists before the first turn runs (`session R4`). */
+  readonly route: Route
+  readonly begun: Begun
   /** Set before the fiber is interrupted, so that its finalizer knows why. */
   readonly stopReason: () => StopReason | null
   /** Tells the actor that the turn waits for an answer, or no longer does. */
   readonly awaiting: (waits: boolean) => void
-  /** Tells the actor which conversation the key points at from now on. */
+  /** Tells the actor what of its route is stored by now. */
   readonly routed: (route: Route) => void
 }
 
@@ -51,11 +53,14 @@ export interface SessionView {
 export class Turns extends Context.Service<
   Turns,
   {
-    readonly classify: (event: MessageEvent) => Classified
+    readonly classify: (row: InboxRow) => Classified
     /** Ends when the turn's outcome is on disk (or deliberately not, see `StopReason`). Never fails. */
     readonly run: (turn: Turn) => Effect.Effect<void>
-    /** Carries a command out and ends its row in the transaction that stores its answer (`commands D9`). */
-    readonly execute: (row: InboxRow, name: string, session: SessionView) => Effect.Effect<void>
+    /**
+     * Carries a command out and ends its row in the transaction that stores its answer (`commands D9`); gives the rows that
+     * it put into the Inbox with it.
+     */
+    readonly execute: (row: InboxRow, name: string, session: SessionView) => Effect.Effect<ReadonlyArray<InboxRow>>
     /** Hands a message to the running turn that asked for an answer. `false`: it no longer waits; treat it as a message. */
     readonly answer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
     /** Hands a message to the running agent. `false`: it cannot take it; treat it as a follow-up (`conversation Y4`). */

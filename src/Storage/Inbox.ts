@@ -16,6 +16,13 @@ import { sanitizeText } from "./StoredText.ts"
 export const InboxState = Schema.Literals(["waiting", "running", "refused", "done", "dropped", "revoked", "dead"])
 export type InboxState = typeof InboxState.Type
 
+/**
+ * What the gateway itself put into the Inbox: a command whose confirmation was given, a message that wants a turn of its own
+ * (`/queue`), a piece of background work. No sender may make one: the mark is a column of its own, never part of an event.
+ */
+export const Internal = Schema.Literals(["confirmed", "queued", "background"])
+export type Internal = typeof Internal.Type
+
 export interface InboxRow {
   readonly id: number
   readonly link: string
@@ -26,6 +33,8 @@ export interface InboxRow {
   /** How many processes have started its turn (`session U5`). */
   readonly starts: number
   readonly takenAt: number
+  /** Absent: it came from outside. */
+  readonly internal?: Internal
 }
 
 /** A row before it has an id. At least one key must be set; both are unique for 7 days (`relay I3a`). */
@@ -37,6 +46,7 @@ export interface NewInboxRow {
   readonly event: MessageEvent
   readonly provenance: Provenance
   readonly takenAt: number
+  readonly internal?: Internal
 }
 
 const insert = BatchStatement.insert({
@@ -56,7 +66,8 @@ const insert = BatchStatement.insert({
     ["role_authorized", "integer"],
     ["note", "text"],
     ["taken_at", "bigint"],
-    ["ended_at", "bigint"]
+    ["ended_at", "bigint"],
+    ["internal", "text"]
   ],
   identity: "ref",
   returning: "ref",
@@ -74,7 +85,8 @@ const insert = BatchStatement.insert({
     "role_authorized",
     "note",
     "taken_at",
-    "ended_at"
+    "ended_at",
+    "internal"
   ),
   onConflict: "ON CONFLICT DO NOTHING RETURNING id, COALESCE(message_key, buffer_key) AS ref"
 })
@@ -147,7 +159,8 @@ const inserted = (row: NewInboxRow, state: "waiting" | "done", note: string | nu
     flag(row.provenance.roleAuthorized),
     note,
     row.takenAt,
-    state === "waiting" ? null : row.takenAt
+    state === "waiting" ? null : row.takenAt,
+    row.internal ?? null
   ]
 })
 
@@ -186,7 +199,8 @@ export const buried = (dead: {
     0,
     sanitizeText(dead.reason),
     dead.at,
-    dead.at
+    dead.at,
+    null
   ]
 })
 
@@ -226,7 +240,7 @@ export interface EarlierRow {
   readonly event: MessageEvent | null
 }
 
-const columns = "id, link, session_key, state, event, via_relay, is_bot, role_authorized, starts, taken_at"
+const columns = "id, link, session_key, state, event, via_relay, is_bot, role_authorized, starts, taken_at, internal"
 
 const Flag = (value: unknown): boolean | null => (value === null || value === undefined ? null : Number(value) !== 0)
 
@@ -237,7 +251,8 @@ const StoredRow = Schema.Struct({
   state: InboxState,
   event: Schema.fromJsonString(MessageEvent),
   starts: Schema.Union([Schema.Number, Schema.FiniteFromString]),
-  taken_at: Schema.Union([Schema.Number, Schema.FiniteFromString])
+  taken_at: Schema.Union([Schema.Number, Schema.FiniteFromString]),
+  internal: Schema.NullOr(Internal)
 })
 const decodeRow = Schema.decodeUnknownEffect(StoredRow)
 const decodeEvent = Schema.decodeUnknownOption(StoredRow.fields.event)
@@ -264,6 +279,12 @@ export class Inbox extends Context.Service<
     readonly recoverRunning: Effect.Effect<number, SqlError.SqlError>
     /** Deletes rows that ended before `before`: their keys are free again. */
     readonly prune: Pruning.Prune
+    /** Which of these rows are still undone: an operator may have dropped one meanwhile. */
+    readonly stillUndone: (ids: ReadonlyArray<number>) => Effect.Effect<ReadonlySet<number>, SqlError.SqlError>
+    /** Undone rows of a session, counted up to `limit`. */
+    readonly countUndone: (sessionKey: string, limit: number) => Effect.Effect<number, SqlError.SqlError>
+    /** Undone background work, newest last. */
+    readonly background: Effect.Effect<ReadonlyArray<InboxRow>, SqlError.SqlError>
     /** Undone rows by state. */
     readonly counts: Effect.Effect<Readonly<Record<string, number>>, SqlError.SqlError>
   }
@@ -288,7 +309,8 @@ export class Inbox extends Context.Service<
               roleAuthorized: Flag(raw.role_authorized) === true
             },
             starts: row.starts,
-            takenAt: row.taken_at
+            takenAt: row.taken_at,
+            ...(row.internal === null ? {} : { internal: row.internal })
           })),
           Effect.catch((error) =>
             Effect.logError("an inbox row no longer decodes and was set aside", {
@@ -322,6 +344,15 @@ export class Inbox extends Context.Service<
         `SELECT DISTINCT session_key FROM inbox WHERE ${undone} AND session_key > ? AND taken_at < ? ORDER BY session_key LIMIT ?`,
         `SELECT DISTINCT session_key FROM inbox WHERE ${undone} AND session_key > $1 AND taken_at < $2 ORDER BY session_key LIMIT $3`
       )
+      const selectOne = text(
+        `SELECT id FROM inbox WHERE id = ? AND ${undone}`,
+        `SELECT id FROM inbox WHERE id = $1 AND ${undone}`
+      )
+      const counted = `SELECT id FROM inbox WHERE session_key =`
+      const selectCount = text(
+        `SELECT COUNT(*) AS n FROM (${counted} ? AND ${undone} LIMIT ?) AS some`,
+        `SELECT COUNT(*) AS n FROM (${counted} $1 AND ${undone} LIMIT $2) AS some`
+      )
       return {
         undoneOf: (sessionKey, limit) =>
           database.execute(selectUndone, [sessionKey, limit]).pipe(
@@ -347,6 +378,22 @@ export class Inbox extends Context.Service<
           database.execute("UPDATE inbox SET state = 'waiting' WHERE state = 'running' RETURNING id", []),
           (rows) => rows.length
         ),
+        stillUndone: (ids) =>
+          Effect.map(
+            Effect.forEach(ids, (id) => database.execute(selectOne, [id])),
+            (found) => new Set(found.flat().map((row) => Number(row.id)))
+          ),
+        countUndone: (sessionKey, limit) =>
+          Effect.map(database.execute(selectCount, [sessionKey, limit]), ([row]) => Number(row?.n ?? 0)),
+        background: database
+          .execute(
+            `SELECT ${columns} FROM inbox WHERE internal = 'background' AND internal IS NOT NULL AND ${undone} ORDER BY id`,
+            []
+          )
+          .pipe(
+            Effect.flatMap((rows) => Effect.forEach(rows, decode)),
+            Effect.map((rows) => rows.filter((row) => row !== null))
+          ),
         prune: Pruning.make(database, { name: "inbox", key: "id", endedBefore: "ended_at <" }),
         counts: Effect.map(
           database.execute(`SELECT state, COUNT(*) AS n FROM inbox WHERE ${undone} GROUP BY state`, []),

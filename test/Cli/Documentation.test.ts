@@ -7,6 +7,7 @@ import { exitCode } from "../../src/Cli/Exit.ts"
 import { knownSettings } from "../../src/Cli/KnownSettings.ts"
 import * as GatewaySettings from "../../src/Config/GatewaySettings.ts"
 import * as RelaySettings from "../../src/Relay/RelaySettings.ts"
+import * as commandTables from "../../scripts/command-tables.ts"
 import { page, withTables } from "../../scripts/settings-tables.ts"
 import { makeHome } from "../support/GatewayProcess.ts"
 import { command } from "./CommandProcess.ts"
@@ -40,13 +41,20 @@ describe("the documentation", () => {
     assert.strictEqual(withTables(text), text)
   })
 
+  it("has the commands as they are registered (npx node scripts/command-tables.ts writes them)", () => {
+    const text = readFileSync(commandTables.page, "utf8")
+    assert.strictEqual(commandTables.withTables(text), text)
+  })
+
   it("names each declared setting that nothing reads, and no other, as without effect", () => {
     const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".ts"))
       .map((name) => read(join("src", name)))
       .join("\n")
     const unread = Object.entries({ ...GatewaySettings, ...RelaySettings }).flatMap(([name, setting]) =>
-      "kind" in setting && !new RegExp(`\\bget\\(${name}\\)`).test(sources) ? [setting.key ?? setting.env[0]] : []
+      "kind" in setting && !new RegExp(`\\b(?:get|follow)\\(${name}\\)`).test(sources)
+        ? [setting.key ?? setting.env[0]]
+        : []
     )
     const [, said = ""] = /\n([^\n]*and do nothing in this one:[^]*?)\n\n/.exec(read("docs/configure.md")) ?? []
     assert.deepStrictEqual(
@@ -61,6 +69,8 @@ describe("the documentation", () => {
       "SWITCHBOARD_HOME",
       "SWITCHBOARD_ACP_COMMAND",
       "OPENAI_BASE_URL",
+      // For quick commands, set by the gateway.
+      "SWITCHBOARD_ARGS",
       // For contributors: another build, another database server.
       "SWITCHBOARD_MAIN",
       "SWITCHBOARD_TEST_POSTGRES_URL"

@@ -4,10 +4,17 @@
  */
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { Access } from "../../src/Access/Access.ts"
+import { Pairing } from "../../src/Access/Pairing.ts"
+import { Strangers } from "../../src/Access/Strangers.ts"
 import type { Agent } from "../../src/Agent/Agent.ts"
 import * as Echo from "../../src/Agent/Echo.ts"
 import { Settings } from "../../src/Config/Settings.ts"
+import { ContextPrompts } from "../../src/Conversation/ContextPrompt.ts"
 import * as Conversation from "../../src/Conversation/Conversation.ts"
+import { Dispatcher } from "../../src/Conversation/Commands/Dispatcher.ts"
+import { GatewayControls } from "../../src/Conversation/Commands/GatewayControls.ts"
+import { Skills } from "../../src/Conversation/Commands/Skills.ts"
+import * as Expiry from "../../src/Conversation/Expiry.ts"
 import { Prompts } from "../../src/Conversation/Prompts.ts"
 import { AgentCall } from "../../src/Conversation/AgentCall.ts"
 import { TurnRunner } from "../../src/Conversation/TurnRunner.ts"
@@ -22,17 +29,23 @@ import * as Source from "../../src/Message/Source.ts"
 import { Intake, type IntakeOutcome } from "../../src/Session/Intake.ts"
 import * as IntakeLive from "../../src/Session/IntakeLive.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
+import * as Revocation from "../../src/Session/Revocation.ts"
+import type { Sessions } from "../../src/Session/Sessions.ts"
+import * as SessionsLive from "../../src/Session/SessionsLive.ts"
+import type { SessionStore } from "../../src/Storage/SessionStore.ts"
 import { Database } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
 import { Installation } from "../../src/Storage/Installation.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
 import { Outbox } from "../../src/Storage/Outbox.ts"
-import { Transcript } from "../../src/Storage/Transcript.ts"
+import type { Transcript } from "../../src/Storage/Transcript.ts"
 import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyDatabase.ts"
 import { quiet, until } from "../support/Passing.ts"
 import { keyed, ScriptedOutlet } from "../support/ScriptedOutlet.ts"
 
-type Services = Context.Context<Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts>
+type Services = Context.Context<
+  Intake | Lanes | SendQueues | Journal | Inbox | Transcript | SessionStore | Sessions | Prompts | GatewayControls
+>
 
 export interface Said {
   readonly user?: string
@@ -41,6 +54,8 @@ export interface Said {
   readonly messageId?: string | null
   readonly bufferId?: string | null
   readonly type?: MessageEvent.MessageType
+  readonly platform?: string
+  readonly media?: MessageEvent.MessageEvent["media"]
 }
 
 export class Chat {
@@ -48,7 +63,9 @@ export class Chat {
   readonly platform: ScriptedOutlet
   private count = 0
   private life: { readonly scope: Scope.Closeable; readonly services: Services } | null = null
-  private readonly process: Layer.Layer<Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts>
+  private readonly process: Layer.Layer<
+    Intake | Lanes | SendQueues | Journal | Inbox | Transcript | SessionStore | Sessions | Prompts | GatewayControls
+  >
   readonly database: Database["Service"]
   /** The link is not served: as in the first moment of a process. */
   serves = true
@@ -57,16 +74,20 @@ export class Chat {
     this.faults = faults
     this.database = Context.get(database, Database)
     this.platform = new ScriptedOutlet(options.capabilities ?? { ...keyed, streaming: false })
-    this.process = IntakeLive.layer.pipe(
-      Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Access.layer)),
+    this.process = Layer.mergeAll(IntakeLive.layer, Revocation.layer).pipe(
+      Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Strangers.layer)),
       Layer.provideMerge(Conversation.layer),
+      Layer.provideMerge(Dispatcher.layer),
       Layer.provideMerge(TurnRunner.layer),
       Layer.provideMerge(AgentCall.layer),
-      Layer.provideMerge(Voice.layer),
-      Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Attachments.layer)),
+      Layer.provideMerge(Layer.mergeAll(Voice.layer, ContextPrompts.layer)),
       Layer.provideMerge(
-        Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer, MediaCache.layer)
+        Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
       ),
+      Layer.provideMerge(Attachments.layer),
+      Layer.provideMerge(Layer.mergeAll(Pairing.layer, Expiry.layer, MediaCache.layer)),
+      Layer.provideMerge(SessionsLive.layer),
+      Layer.provideMerge(Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Installation.layer)),
       Layer.provide(Layer.succeedContext(database)),
       Layer.provide(options.agent ?? Echo.layer),
       Layer.provide(
@@ -76,7 +97,20 @@ export class Chat {
     )
   }
 
-  get<I extends Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts, S>(tag: Context.Key<I, S>): S {
+  get<
+    I extends
+      | Intake
+      | Lanes
+      | SendQueues
+      | Journal
+      | Inbox
+      | Transcript
+      | SessionStore
+      | Sessions
+      | Prompts
+      | GatewayControls,
+    S
+  >(tag: Context.Key<I, S>): S {
     return Context.get(this.life!.services as Context.Context<I>, tag)
   }
 
@@ -85,6 +119,9 @@ export class Chat {
       const scope = yield* Scope.make()
       const services = yield* Layer.build(Layer.fresh(this.process)).pipe(Effect.provideService(Scope.Scope, scope))
       this.life = { scope, services }
+      yield* this.get(GatewayControls)
+        .provide({ turns: this.get(Lanes).turns })
+        .pipe(Effect.provideService(Scope.Scope, scope))
       if (this.serves) yield* this.serve
     })
   )
@@ -133,17 +170,22 @@ export class Chat {
   /** Gives a message to the intake, without letting anything else happen yet. */
   readonly hand = (text: string, said: Said = {}): Effect.Effect<IntakeOutcome> =>
     Effect.suspend(() => {
-      const { bufferId, chat = "1", chatType = "dm", messageId = `p${++this.count}`, type, user = "u" } = said
-      const event = MessageEvent.text(
-        Source.make({ platform: "test", chatId: chat, chatType, userId: user }),
-        text,
-        messageId
-      )
+      const {
+        bufferId,
+        chat = "1",
+        chatType = "dm",
+        media = [],
+        messageId = `p${++this.count}`,
+        platform = "test",
+        type,
+        user = "u"
+      } = said
+      const event = MessageEvent.text(Source.make({ platform, chatId: chat, chatType, userId: user }), text, messageId)
       return Effect.map(
         Effect.orDie(
           this.get(Intake).take([
             {
-              event: type === undefined ? event : { ...event, type },
+              event: { ...event, media, type: type ?? event.type },
               provenance: Source.untrusted,
               link: "test:",
               bufferId: bufferId ?? null

@@ -8,6 +8,8 @@ import { Intake } from "../../src/Session/Intake.ts"
 import { KnownScopes } from "../../src/Session/KnownScopes.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
 import { Outbox } from "../../src/Storage/Outbox.ts"
+import { Access } from "../../src/Access/Access.ts"
+import { Pairing } from "../../src/Access/Pairing.ts"
 import { FakeAdapter, refusal } from "../support/FakeAdapter.ts"
 import { Faults, layer as faultyDatabase } from "../support/FaultyDatabase.ts"
 import { pass, quiet } from "../support/Passing.ts"
@@ -22,7 +24,8 @@ const supervise = Effect.fnUntraced(function* (...fakes: ReadonlyArray<FakeAdapt
   const scope = yield* Scope.make()
   const context = yield* Layer.build(
     Supervisor.layer.pipe(
-      Layer.provideMerge(SendQueues.layer),
+      Layer.provideMerge(Layer.mergeAll(SendQueues.layer, Access.layer)),
+      Layer.provideMerge(Pairing.layer),
       Layer.provideMerge(Layer.mergeAll(Journal.layer, Outbox.layer, intake, KnownScopes.layer)),
       Layer.provide(faultyDatabase(new Faults())),
       Layer.provide(Registry.layer(fakes.map((fake) => fake.registration))),
@@ -172,6 +175,44 @@ describe("Supervisor", () => {
       assert.isDefined(draining.pollUnsafe())
       assert.strictEqual(other.drained, 1)
       yield* Fiber.interrupt(draining)
+    })
+  )
+
+  it.effect("a paused platform takes nothing in and keeps its connection; resumed, it takes what waited", () =>
+    Effect.gen(function* () {
+      const fake = new FakeAdapter()
+      const { of, supervisor } = yield* supervise(fake)
+      assert.isFalse(yield* supervisor.pause("other", ""))
+      assert.isTrue(yield* supervisor.pause("test", "at night"))
+      assert.deepStrictEqual([of("test").paused, of("test").state.status, fake.ended], ["at night", "connected", 0])
+      const taking = yield* Effect.forkChild(fake.take([]))
+      yield* quiet
+      assert.isUndefined(taking.pollUnsafe())
+      assert.isTrue(yield* supervisor.resume("test"))
+      yield* quiet
+      assert.isDefined(taking.pollUnsafe())
+      assert.isNull(of("test").paused)
+    })
+  )
+
+  it.effect("pausing one that failed ends its tries; resuming tries at once, also what had failed for good", () =>
+    Effect.gen(function* () {
+      const fake = new FakeAdapter()
+      fake.script = () => Effect.fail(refusal(true))
+      const { of, supervisor } = yield* supervise(fake)
+      yield* supervisor.pause("test", "")
+      yield* pass("10 minutes", "10 seconds")
+      assert.strictEqual(fake.made, 1)
+      fake.script = () => Effect.fail(refusal(false))
+      yield* supervisor.resume("test")
+      yield* quiet
+      assert.deepStrictEqual([fake.made, of("test").state.status, of("test").tries], [2, "fatal", 1])
+      yield* pass("10 minutes", "10 seconds")
+      assert.strictEqual(fake.made, 2)
+      fake.script = () => Effect.void
+      yield* supervisor.resume("test")
+      yield* quiet
+      assert.deepStrictEqual([fake.made, of("test").state.status], [3, "connected"])
     })
   )
 })

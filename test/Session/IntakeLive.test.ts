@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { Access } from "../../src/Access/Access.ts"
+import { Pairing } from "../../src/Access/Pairing.ts"
+import { Strangers } from "../../src/Access/Strangers.ts"
 import { Settings } from "../../src/Config/Settings.ts"
 import { SendQueues } from "../../src/Delivery/SendQueues.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
@@ -37,12 +39,16 @@ const make = Effect.fnUntraced(function* (
     drain: () => Effect.succeed(0),
     stopAll: Effect.void,
     oldestWaiting: () => null,
+    turns: () => [],
+    runningRows: () => [],
     view: () => ({ resident: 0, running: 0, queued: 0 })
   })
   const scope = yield* Scope.make()
   const context = yield* Layer.build(
     IntakeLive.layer.pipe(
-      Layer.provideMerge(Layer.mergeAll(lanes, Access.layer, SendQueues.layer)),
+      Layer.provideMerge(Layer.mergeAll(lanes, Strangers.layer)),
+      Layer.provideMerge(Access.layer),
+      Layer.provideMerge(Layer.mergeAll(Pairing.layer, SendQueues.layer)),
       Layer.provideMerge(Layer.mergeAll(Journal.layer, Outbox.layer, Inbox.layer, Installation.layer)),
       Layer.provideMerge(faultyDatabase(faults)),
       Layer.provide(Settings.layerFrom(settings)),
