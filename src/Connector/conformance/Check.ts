@@ -2,7 +2,7 @@
  * What one check of the kit is, how it ends, and how it waits. A check states what was seen from outside; it never looks
  * into the peer it judges.
  */
-import { Cause, Effect, Exit, Schema, type Scope } from "effect"
+import { Cause, Context, Effect, Exit, Schema, type Scope } from "effect"
 
 /** The peer did not do what the statement says. */
 export class CheckFailed extends Schema.TaggedError<CheckFailed>()("CheckFailed", { detail: Schema.String }) {
@@ -43,6 +43,9 @@ export const skip = (reason: string): Effect.Effect<never, CheckSkipped> => Effe
 export const expect = (holds: boolean, detail: () => string): Effect.Effect<void, CheckFailed> =>
   holds ? Effect.void : fail(detail())
 
+/** What every bound is multiplied with; below 1 for a peer in the same process whose clock runs faster. */
+export const Patience = Context.Reference<number>("Connector/Patience", { defaultValue: () => 1 })
+
 /** Seconds that a peer has for what it owes at once. */
 export const promptly = 15
 
@@ -52,7 +55,7 @@ export const until = Effect.fnUntraced(function* (
   holds: () => boolean,
   options: { readonly seconds?: number; readonly seen?: () => string } = {}
 ): Effect.fn.Return<void, CheckFailed> {
-  const seconds = options.seconds ?? promptly
+  const seconds = (options.seconds ?? promptly) * (yield* Patience)
   const end = performance.now() + seconds * 1000
   while (!holds()) {
     if (performance.now() > end) {

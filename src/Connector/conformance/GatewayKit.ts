@@ -32,7 +32,7 @@ export const run = (options: GatewayOptions, selection: Selection): Effect.Effec
         })
       if (isSlow && !selection.slow && selection.only === undefined) {
         return Effect.forEach(checks, ({ about, name, statement }) =>
-          tell({ statement, name, about, outcome: "skipped", detail: "it takes half a minute (--slow)" })
+          tell({ statement, name, about, outcome: "skipped", detail: "it takes half a minute (left out by --fast)" })
         )
       }
       return Effect.scoped(

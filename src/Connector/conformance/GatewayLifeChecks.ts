@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import { type Check, expect, promptly, until } from "./Check.ts"
 import { describedChecks, linkChecks, observedChecks } from "./GatewayChecks.ts"
 import { descriptor } from "./KitConnector.ts"
-import { type GatewayStage, once, type StageOptions } from "./GatewayStage.ts"
+import { type GatewayStage, once, type StageOptions, timings } from "./GatewayStage.ts"
 
 type GatewayCheck = Check<GatewayStage>
 
@@ -45,6 +45,7 @@ const life: ReadonlyArray<GatewayCheck> = [
         const id = connector.deliver("killed", "outlives the kill", { messageId: "killed-1" })
         yield* stage.acknowledged(id)
         yield* stage.running().kill
+        yield* until("the end of its connection", () => connector.link === undefined)
         yield* stage.start
         yield* stage.ready
         yield* stage.shows("killed", "outlives the kill", 30)
@@ -273,7 +274,7 @@ const slowPings: ReadonlyArray<GatewayCheck> = [
       Effect.gen(function* () {
         yield* stage.ready
         yield* stage.echo
-        const { connector, timings } = stage
+        const { connector } = stage
         const said = () => connector.asked.filter(({ action }) => action.op === "send" && action.chat_id === "mute")
         connector.script.answer = (asked) => {
           const result = connector.show(asked)
@@ -294,7 +295,7 @@ const slowPings: ReadonlyArray<GatewayCheck> = [
     run: (stage) =>
       Effect.andThen(
         stage.ready,
-        until("a ping", () => stage.connector.links.some(({ pings }) => pings > 0), { seconds: stage.timings.ping + 5 })
+        until("a ping", () => stage.connector.links.some(({ pings }) => pings > 0), { seconds: timings.ping + 5 })
       )
   }
 ]
@@ -305,7 +306,7 @@ const halfOpen: GatewayCheck = {
   about: "without a pong it gives the connection up and dials again",
   run: (stage) =>
     Effect.gen(function* () {
-      const { connector, timings } = stage
+      const { connector } = stage
       yield* stage.ready
       const before = connector.dials.length
       yield* until("another dial", () => connector.dials.length > before, {
@@ -320,7 +321,7 @@ const undescribed: GatewayCheck = {
   about: "without a descriptor the attempt fails after 30 s, and there is another",
   run: (stage) =>
     Effect.gen(function* () {
-      const { connector, timings } = stage
+      const { connector } = stage
       yield* until("hello", () => (connector.links[0]?.hellos.length ?? 0) > 0, { seconds: 60 })
       yield* until("another dial", () => connector.dials.length > 1, { seconds: timings.handshake + promptly })
     })

@@ -7,21 +7,13 @@ import { type CheckFailed, type CheckSkipped, expect, promptly, skip, until } fr
 import * as KitConnector from "./KitConnector.ts"
 import type { Running, Subject } from "./Subject.ts"
 
-/** What the contract counts in seconds. Another scale serves a peer whose clock runs faster. */
-export interface Timings {
-  readonly ping: number
-  readonly pong: number
-  readonly answer: number
-  readonly handshake: number
-}
-
-export const contractTimings: Timings = { ping: 20, pong: 20, answer: 30, handshake: 30 }
+/** What the contract counts in seconds (`relay H3`, `O1`, `C3`). */
+export const timings = { ping: 20, pong: 20, answer: 30, handshake: 30 } as const
 
 export interface GatewayOptions {
   readonly subject: Subject
   /** The agent answers a text with that text. */
   readonly expectEcho: boolean
-  readonly timings: Timings
 }
 
 export interface StageOptions {
@@ -58,7 +50,6 @@ type Step<A = void> = Effect.Effect<A, CheckFailed | CheckSkipped>
 
 export interface GatewayStage {
   readonly connector: KitConnector.KitConnector
-  readonly timings: Timings
   readonly running: () => Running
   /** Another process on the same home. */
   readonly start: Effect.Effect<void>
@@ -84,7 +75,7 @@ export const make = Effect.fnUntraced(function* (
   const scope = yield* Effect.scope
   const connector = yield* KitConnector.make(identities)
   Object.assign(connector.script, script)
-  const { expectEcho, subject, timings } = options
+  const { expectEcho, subject } = options
   const home = yield* subject.home
   const start = Effect.suspend(() => subject.start(home, environment(connector))).pipe(Scope.provide(scope))
   let running = yield* start
@@ -104,7 +95,6 @@ export const make = Effect.fnUntraced(function* (
     })
   return {
     connector,
-    timings,
     running: () => running,
     start: again,
     ready: Effect.suspend(() =>
