@@ -113,7 +113,7 @@ describe("the conformance kit", () => {
           token: { id: "gw", secret: WebChatServer.secret },
           chat: "chat",
           say
-        }, {onVerdict: (v) => console.log(Date.now(), JSON.stringify(v))})
+        })
         assert.deepStrictEqual(
           verdicts.filter(({ outcome }) => outcome !== "pass").map(({ detail, name }) => `${name}: ${detail}`),
           []

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto"
 import { Effect, Result, type Scope } from "effect"
 import { ActionResult, decodeResult } from "../../Relay/OutboundAction.ts"
 import { type Check, CheckFailed, type CheckSkipped, expect, judge, skip, until, type Verdict } from "./Check.ts"
-import { type ConnectorOptions, dial, type KitGateway } from "./KitGateway.ts"
+import { type ConnectorOptions, dial, type KitGateway, unique } from "./KitGateway.ts"
 
 type ConnectorCheck = Check<ConnectorOptions>
 type Judging<A = void> = Effect.Effect<A, CheckFailed | CheckSkipped, Scope.Scope>
@@ -47,7 +47,6 @@ const succeeded = (result: typeof ActionResult.Type) =>
   expect(result.success, () => `it was refused: ${JSON.stringify(result)}`)
 const refused = (result: typeof ActionResult.Type) => expect(!result.success, () => "it succeeded")
 
-const unique = (word: string) => `${word} ${randomBytes(4).toString("hex")}`
 const key = () => ({ idempotency_key: randomBytes(16).toString("hex") })
 const described = (gateway: KitGateway) => gateway.of("descriptor").at(-1)!.descriptor
 const offers = (gateway: KitGateway, op: string): Judging => {
@@ -131,7 +130,7 @@ const actions: ReadonlyArray<ConnectorCheck> = [
   check("O1", "send", "a message is shown, and has an id", (gateway, options) =>
     Effect.gen(function* () {
       const chat_id = yield* chatOf(options)
-      const result = yield* act(gateway, { op: "send", chat_id, content: unique("conformance"), metadata: key() })
+      const result = yield* act(gateway, { op: "send", chat_id, content: unique("shown"), metadata: key() })
       yield* succeeded(result)
       yield* expect((result.message_id ?? "") !== "", () => "there is no message_id")
     })

@@ -22,6 +22,11 @@ export interface ConnectorOptions {
   readonly say: ((text: string) => Effect.Effect<void, CheckFailed>) | null
 }
 
+/** A text that no person writes by chance. */
+export const unique = (word: string) => `${word} conformance-${randomBytes(4).toString("hex")}`
+/** What others wrote before is none of the checks' business: it is acknowledged, so that a replay comes to its end. */
+const isOurs = (text: string): boolean => / conformance-[0-9a-f]{8}$/.test(text)
+
 type Frame<Type extends ConnectorFrame["type"]> = Extract<ConnectorFrame, { readonly type: Type }>
 
 /** Frames kept; a connector that sends more is not judged by the older ones. */
@@ -68,7 +73,12 @@ export class KitGateway {
     const frame = typeof line === "string" ? decodeLine(line) : null
     if (frame === null) this.unreadable.push("a line that is no text")
     else if (frame instanceof FrameDecodeError) this.unreadable.push(`${frame.reason}: ${frame.detail.slice(0, 200)}`)
-    else if (!(frame instanceof UnknownFrame) && this.frames.push(frame) > keptFrames) this.frames.shift()
+    else if (!(frame instanceof UnknownFrame)) {
+      if (this.frames.push(frame) > keptFrames) this.frames.shift()
+      if (frame.type === "inbound" && frame.bufferId != null && !isOurs(frame.event.text ?? "")) {
+        this.say({ type: "inbound_ack", bufferId: frame.bufferId })
+      }
+    }
   }
 
   of<Type extends ConnectorFrame["type"]>(type: Type): ReadonlyArray<Frame<Type>> {
