@@ -25,7 +25,11 @@ const lines: ReadonlyArray<readonly [name: string, line: string, decode: (line: 
       `"context":[{"author":"Bob","text":"hello"},{"author":"Eve","text":"hello"}]}}`,
     decodeLine
   ],
-  ["outbound_result", `{"type":"outbound_result","requestId":"${key}","result":{"success":true,"message_id":"m"}}`, decodeLine],
+  [
+    "outbound_result",
+    `{"type":"outbound_result","requestId":"${key}","result":{"success":true,"message_id":"m"}}`,
+    decodeLine
+  ],
   ["interrupt_inbound", `{"type":"interrupt_inbound","session_key":"agent:main:relay:dm:c","chat_id":"c"}`, decodeLine],
   [
     "passthrough_forward",

@@ -29,9 +29,17 @@ const program = Effect.gen(function* () {
   scene.say("ada", "before")
   /** The first message ever may be answered together with a note to the agent. */
   const shows = (text: string, seconds: number) =>
-    eventually(`an answer with ${text}`, () => connector.chat("ada").texts().some((shown) => shown.includes(text)), {
-      seconds
-    })
+    eventually(
+      `an answer with ${text}`,
+      () =>
+        connector
+          .chat("ada")
+          .texts()
+          .some((shown) => shown.includes(text)),
+      {
+        seconds
+      }
+    )
   yield* shows("before", 15)
   const began = performance.now()
   const before = scene.gateway().rss()

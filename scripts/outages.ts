@@ -93,7 +93,13 @@ const halfOpen = Effect.gen(function* (): Effect.fn.Return<Report, Error, Scope.
   connector.deliver({ chatId: "ada", text: "after" })
   yield* eventually("the next answer", () => texts("ada").includes("after"), { seconds: 30 })
   const shown = texts("ada")
-  return { outage: "half-open", noticed, shown, ok: shown.join() === "while frozen,after", violations: connector.violations }
+  return {
+    outage: "half-open",
+    noticed,
+    shown,
+    ok: shown.join() === "while frozen,after",
+    violations: connector.violations
+  }
 })
 
 const down = Effect.gen(function* (): Effect.fn.Return<Report, Error, Scope.Scope> {

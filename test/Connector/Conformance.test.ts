@@ -1,5 +1,6 @@
 /** The kit passes what keeps the contract, and each of its checks fails on a peer with that one fault. */
 import { randomUUID } from "node:crypto"
+import { readFileSync } from "node:fs"
 import path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -29,7 +30,17 @@ const judgeGateway = (flaw: string, only?: ReadonlyArray<string>) =>
 
 /** What is looked at in every frame needs something that makes frames. */
 const provoking = ["interrupt", "redelivery", "in-flight"]
-const provoked = ["own-lines", "own-frames", "hello-first", "known-acks", "request-ids", "keys", "limit", "typing-clear", "format-hints"]
+const provoked = [
+  "own-lines",
+  "own-frames",
+  "hello-first",
+  "known-acks",
+  "request-ids",
+  "keys",
+  "limit",
+  "typing-clear",
+  "format-hints"
+]
 
 const judgeConnector = (flaw: string, only?: ReadonlyArray<string>) =>
   Effect.gen(function* () {
@@ -61,6 +72,15 @@ describe("the conformance kit", () => {
   it("names every check once", () => {
     assert.strictEqual(new Set(GatewayKit.names).size, GatewayKit.names.length)
     assert.strictEqual(new Set(ConnectorKit.names).size, ConnectorKit.names.length)
+  })
+
+  it("is documented check by check", () => {
+    const page = readFileSync(path.join(import.meta.dirname, "../../docs/conformance.md"), "utf8")
+    const documented = new Set([...page.matchAll(/^\| \w+ \| `([\w-]+)` \|/gm)].map(([, name]) => name))
+    assert.deepStrictEqual(
+      [...documented].toSorted(),
+      [...new Set([...GatewayKit.names, ...ConnectorKit.names])].toSorted()
+    )
   })
 
   it.live(

@@ -28,16 +28,32 @@ const read = (line: string | LineReader.BadLine): ReadonlyArray<string> =>
 
 describe("the read path under fuzz", () => {
   it("gives the corpus a frame of every type and an error of every reason but size", () => {
-    const outcomes = new Set([...LineFuzzer.corpus, Buffer.from([0x7b, 0xff])].flatMap((line) => {
-      const out: Array<string | LineReader.BadLine> = []
-      LineReader.make().push(Buffer.concat([line, Buffer.from("\n")]), out)
-      return out.flatMap(read)
-    }))
+    const outcomes = new Set(
+      [...LineFuzzer.corpus, Buffer.from([0x7b, 0xff])].flatMap((line) => {
+        const out: Array<string | LineReader.BadLine> = []
+        LineReader.make().push(Buffer.concat([line, Buffer.from("\n")]), out)
+        return out.flatMap(read)
+      })
+    )
     for (const expected of [
-      "descriptor", "inbound", "outbound_result", "interrupt_inbound", "passthrough_forward", "going_idle_ack",
-      "hello", "outbound", "interrupt", "inbound_ack", "going_idle",
-      "Unknown", "InvalidUtf8", "InvalidJson", "NotAnObject", "InvalidFields"
-    ]) assert.include([...outcomes], expected)
+      "descriptor",
+      "inbound",
+      "outbound_result",
+      "interrupt_inbound",
+      "passthrough_forward",
+      "going_idle_ack",
+      "hello",
+      "outbound",
+      "interrupt",
+      "inbound_ack",
+      "going_idle",
+      "Unknown",
+      "InvalidUtf8",
+      "InvalidJson",
+      "NotAnObject",
+      "InvalidFields"
+    ])
+      assert.include([...outcomes], expected)
   })
 
   it("survives twenty thousand mutants in pieces of any size, and reads the line after them", () => {

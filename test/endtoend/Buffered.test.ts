@@ -16,7 +16,8 @@ describe("ten thousand buffered messages", () => {
     () =>
       Effect.gen(function* () {
         const connector = yield* StrictConnector.make()
-        for (let n = 0; n < perChat; n++) for (const chatId of chats) connector.deliver({ chatId, text: `number ${n}.` })
+        for (let n = 0; n < perChat; n++)
+          for (const chatId of chats) connector.deliver({ chatId, text: `number ${n}.` })
         assert.strictEqual(connector.waiting, 10_000)
         const home = yield* GatewayProcess.makeHome
         yield* GatewayProcess.start({
@@ -29,7 +30,12 @@ describe("ten thousand buffered messages", () => {
           seconds: 120,
           seen: () => `${connector.waiting} wait`
         })
-        const answered = (chatId: string) => connector.chat(chatId).texts().map(numberIn).filter((n) => n >= 0)
+        const answered = (chatId: string) =>
+          connector
+            .chat(chatId)
+            .texts()
+            .map(numberIn)
+            .filter((n) => n >= 0)
         yield* eventually("every answer", () => chats.every((chatId) => answered(chatId).length >= perChat), {
           seconds: 180,
           seen: () => `${chats.reduce((sum, chatId) => sum + answered(chatId).length, 0)} answered`

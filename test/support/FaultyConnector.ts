@@ -104,7 +104,8 @@ export class FaultyConnector {
       case "outbound": {
         if (typeof frame.requestId !== "string") return
         const result = isObject(frame.action) ? this.act(frame.action) : { success: false, error: "invalid" }
-        const requestId = this.has("parallel") && isObject(frame.action) && frame.action.op === "typing" ? "1" : frame.requestId
+        const requestId =
+          this.has("parallel") && isObject(frame.action) && frame.action.op === "typing" ? "1" : frame.requestId
         return this.write({ type: "outbound_result", requestId, result })
       }
       default:

@@ -337,7 +337,8 @@ class FaultyGateway implements Running {
 
   private send(row: Row): void {
     const [content = ""] = row.parts
-    const [, question = "", ...options] = /^!ask (.*)$/.exec(content)?.[1]?.split(" | ").reverse().concat("").reverse() ?? []
+    const [, question = "", ...options] =
+      /^!ask (.*)$/.exec(content)?.[1]?.split(" | ").reverse().concat("").reverse() ?? []
     if (options.length > 0) {
       row.prompt = `${this.nonce}.${short()}`
       this.action("prompt", row, {

@@ -71,8 +71,9 @@ const handshake: ReadonlyArray<ConnectorCheck> = [
         for (const token of [null, "bm90aGluZw"]) {
           const gateway = yield* dial(options, token)
           yield* until("the end of it", () => gateway.closed !== null)
-          yield* expect(gateway.refused === 401 || gateway.refused === 403 || gateway.closed === 4401, () =>
-            `status ${gateway.refused}, close code ${gateway.closed}`
+          yield* expect(
+            gateway.refused === 401 || gateway.refused === 403 || gateway.closed === 4401,
+            () => `status ${gateway.refused}, close code ${gateway.closed}`
           )
         }
       })
@@ -90,12 +91,18 @@ const handshake: ReadonlyArray<ConnectorCheck> = [
       })
   },
   check("H3", "descriptor", "every hello has its descriptor", (gateway, options) => gateway.greet(options)),
-  check("H4", "descriptor-fields", "the descriptor is of this version and of the platform that said hello", (gateway, options) => {
-    const { contract_version, platform } = described(gateway)
-    return expect(contract_version === 1 && platform === options.platform, () =>
-      `version ${contract_version}, platform ${platform}`
-    )
-  })
+  check(
+    "H4",
+    "descriptor-fields",
+    "the descriptor is of this version and of the platform that said hello",
+    (gateway, options) => {
+      const { contract_version, platform } = described(gateway)
+      return expect(
+        contract_version === 1 && platform === options.platform,
+        () => `version ${contract_version}, platform ${platform}`
+      )
+    }
+  )
 ]
 
 const framing: ReadonlyArray<ConnectorCheck> = [
@@ -114,7 +121,15 @@ const framing: ReadonlyArray<ConnectorCheck> = [
     return survives(gateway, options)
   }),
   check("W3", "bad-lines", "a line that cannot be read costs that line, never the connection", (gateway, options) => {
-    for (const line of ["{", "[]", "null", '{"type":7}', '{"type":"hello"}', '{"type":"outbound"}', '{"type":"inbound_ack"}']) {
+    for (const line of [
+      "{",
+      "[]",
+      "null",
+      '{"type":7}',
+      '{"type":"hello"}',
+      '{"type":"outbound"}',
+      '{"type":"inbound_ack"}'
+    ]) {
       gateway.raw(`${line}\n`)
     }
     gateway.raw(Buffer.from([0x7b, 0xff, 0xfe, 0x7d, 0x0a]))
@@ -143,12 +158,16 @@ const actions: ReadonlyArray<ConnectorCheck> = [
       })
     })
   ),
-  check("O2", "bad-actions", "an action that it does not know, or cannot read, is answered with success: false", (gateway) =>
-    Effect.gen(function* () {
-      yield* refused(yield* act(gateway, { op: "levitate", chat_id: "x" }))
-      yield* refused(yield* act(gateway, { op: "send", chat_id: 7 }))
-      yield* refused(yield* act(gateway, {}))
-    })
+  check(
+    "O2",
+    "bad-actions",
+    "an action that it does not know, or cannot read, is answered with success: false",
+    (gateway) =>
+      Effect.gen(function* () {
+        yield* refused(yield* act(gateway, { op: "levitate", chat_id: "x" }))
+        yield* refused(yield* act(gateway, { op: "send", chat_id: 7 }))
+        yield* refused(yield* act(gateway, {}))
+      })
   ),
   check("O2", "unknown-chat", "so is a message to a chat that is not there", (gateway) =>
     Effect.flatMap(act(gateway, { op: "send", chat_id: unique("nowhere"), content: "x", metadata: key() }), refused)
@@ -161,8 +180,9 @@ const actions: ReadonlyArray<ConnectorCheck> = [
       const first = yield* act(gateway, action)
       const second = yield* act(gateway, action)
       const third = yield* act(gateway, { ...action, metadata: key() })
-      yield* expect(first.success && second.success && first.message_id === second.message_id, () =>
-        `${JSON.stringify(first)}, then ${JSON.stringify(second)}`
+      yield* expect(
+        first.success && second.success && first.message_id === second.message_id,
+        () => `${JSON.stringify(first)}, then ${JSON.stringify(second)}`
       )
       yield* expect(third.message_id !== first.message_id, () => "another key has the same message_id")
     })
@@ -204,7 +224,10 @@ const actions: ReadonlyArray<ConnectorCheck> = [
     Effect.gen(function* () {
       const chat_id = yield* chatOf(options)
       yield* offers(gateway, "prompt")
-      const buttons = [{ id: "red", label: "Red" }, { id: "green", label: "Green" }]
+      const buttons = [
+        { id: "red", label: "Red" },
+        { id: "green", label: "Green" }
+      ]
       const prompt = { prompt_kind: "choice", prompt_id: "0a1b2c3d.4e5f6071", content: "Which?", options: buttons }
       yield* succeeded(yield* act(gateway, { op: "prompt", chat_id, ...prompt, metadata: key() }))
     })
@@ -214,36 +237,45 @@ const actions: ReadonlyArray<ConnectorCheck> = [
 /** Acknowledges everything that waits, so that the next connection begins with nothing. */
 const clear = (gateway: KitGateway) =>
   Effect.sync(() => {
-    for (const { bufferId } of gateway.of("inbound")) if (bufferId != null) gateway.say({ type: "inbound_ack", bufferId })
+    for (const { bufferId } of gateway.of("inbound"))
+      if (bufferId != null) gateway.say({ type: "inbound_ack", bufferId })
   })
 
 const delivery: ReadonlyArray<ConnectorCheck> = [
-  check("I1", "event", "what a person writes comes as an event that says is_bot and message_is_edit", (gateway, options) =>
-    Effect.gen(function* () {
-      const say = yield* sayOf(options)
-      const text = unique("said")
-      yield* say(text)
-      const { bufferId, event } = yield* gateway.inbound(text)
-      yield* expect(gateway.unreadable.length === 0, () => gateway.unreadable.join("; "))
-      yield* expect((bufferId ?? "") !== "", () => "there is no bufferId")
-      const { source } = event
-      yield* expect(source?.is_bot === false && source.message_is_edit === false, () => JSON.stringify(source))
-      yield* clear(gateway)
-    })
+  check(
+    "I1",
+    "event",
+    "what a person writes comes as an event that says is_bot and message_is_edit",
+    (gateway, options) =>
+      Effect.gen(function* () {
+        const say = yield* sayOf(options)
+        const text = unique("said")
+        yield* say(text)
+        const { bufferId, event } = yield* gateway.inbound(text)
+        yield* expect(gateway.unreadable.length === 0, () => gateway.unreadable.join("; "))
+        yield* expect((bufferId ?? "") !== "", () => "there is no bufferId")
+        const { source } = event
+        yield* expect(source?.is_bot === false && source.message_is_edit === false, () => JSON.stringify(source))
+        yield* clear(gateway)
+      })
   ),
-  check("I3", "redelivery", "what is not acknowledged comes again on the next connection, under the same bufferId", (gateway, options) =>
-    Effect.gen(function* () {
-      const say = yield* sayOf(options)
-      const text = unique("unacknowledged")
-      yield* say(text)
-      const first = yield* gateway.inbound(text)
-      gateway.cut()
-      const next = yield* dial(options)
-      yield* next.greet(options)
-      const second = yield* next.inbound(text)
-      yield* expect(first.bufferId === second.bufferId, () => `${first.bufferId}, then ${second.bufferId}`)
-      yield* clear(next)
-    })
+  check(
+    "I3",
+    "redelivery",
+    "what is not acknowledged comes again on the next connection, under the same bufferId",
+    (gateway, options) =>
+      Effect.gen(function* () {
+        const say = yield* sayOf(options)
+        const text = unique("unacknowledged")
+        yield* say(text)
+        const first = yield* gateway.inbound(text)
+        gateway.cut()
+        const next = yield* dial(options)
+        yield* next.greet(options)
+        const second = yield* next.inbound(text)
+        yield* expect(first.bufferId === second.bufferId, () => `${first.bufferId}, then ${second.bufferId}`)
+        yield* clear(next)
+      })
   ),
   check("I3", "acknowledged", "what is acknowledged does not come again", (gateway, options) =>
     Effect.gen(function* () {
@@ -259,7 +291,10 @@ const delivery: ReadonlyArray<ConnectorCheck> = [
       const later = unique("later")
       yield* say(later)
       yield* next.inbound(later)
-      yield* expect(next.of("inbound").every(({ event }) => event.text !== text), () => "it came again")
+      yield* expect(
+        next.of("inbound").every(({ event }) => event.text !== text),
+        () => "it came again"
+      )
       yield* clear(next)
     })
   ),
@@ -275,24 +310,34 @@ const delivery: ReadonlyArray<ConnectorCheck> = [
         yield* next.inbound(text)
         yield* clear(next)
       }
-      const order = next.of("inbound").map(({ event }) => event.text ?? "").filter((text) => texts.includes(text))
+      const order = next
+        .of("inbound")
+        .map(({ event }) => event.text ?? "")
+        .filter((text) => texts.includes(text))
       yield* expect([...new Set(order)].join() === texts.join(), () => `the order is ${order.join()}`)
     })
   ),
-  check("C4", "idle", "after going_idle, which is acknowledged, messages are kept for the next connection", (gateway, options) =>
-    Effect.gen(function* () {
-      gateway.say({ type: "going_idle" })
-      yield* until("going_idle_ack", () => gateway.of("going_idle_ack").length > 0)
-      if (options.say === null) return
-      const text = unique("while idle")
-      yield* options.say(text)
-      yield* act(gateway, {})
-      yield* expect(gateway.of("inbound").every(({ event }) => event.text !== text), () => "it was delivered")
-      const next = yield* dial(options)
-      yield* next.greet(options)
-      yield* next.inbound(text)
-      yield* clear(next)
-    })
+  check(
+    "C4",
+    "idle",
+    "after going_idle, which is acknowledged, messages are kept for the next connection",
+    (gateway, options) =>
+      Effect.gen(function* () {
+        gateway.say({ type: "going_idle" })
+        yield* until("going_idle_ack", () => gateway.of("going_idle_ack").length > 0)
+        if (options.say === null) return
+        const text = unique("while idle")
+        yield* options.say(text)
+        yield* act(gateway, {})
+        yield* expect(
+          gateway.of("inbound").every(({ event }) => event.text !== text),
+          () => "it was delivered"
+        )
+        const next = yield* dial(options)
+        yield* next.greet(options)
+        yield* next.inbound(text)
+        yield* clear(next)
+      })
   )
 ]
 

@@ -89,7 +89,10 @@ const handshake: ReadonlyArray<GatewayCheck> = [
     const expiry = Number(Buffer.from(token, "base64url").toString().split(":").at(-2))
     return Effect.andThen(
       expect(verify(token, [secret], at / 1000) === gatewayId, () => `the bearer is not genuine: ${authorization}`),
-      expect(expiry === 0 || Math.abs(expiry - at / 1000 - 300) < 30, () => `it ends ${expiry - at / 1000} s after the dial`)
+      expect(
+        expiry === 0 || Math.abs(expiry - at / 1000 - 300) < 30,
+        () => `it ends ${expiry - at / 1000} s after the dial`
+      )
     )
   }),
   check("H3", "hello", "one hello for each identity comes first", ({ connector }) =>
@@ -241,26 +244,30 @@ const outbound: ReadonlyArray<GatewayCheck> = [
       yield* sameLink(stage, before)
     })
   ),
-  check("O3", "lost-connection", "what was under way when the connection was lost is said once, under the same key", (stage) =>
-    Effect.gen(function* () {
-      const { connector } = stage
-      yield* stage.echo
-      yield* withholding(
-        stage,
-        (asked) => asked === saidIn(stage, "lost")[0],
-        Effect.gen(function* () {
-          connector.deliver("lost", "said over two links")
-          yield* until("the action", () => saidIn(stage, "lost").length > 0)
-          connector.show(saidIn(stage, "lost")[0]!)
-          yield* stage.cut
-          yield* until("the same action again", () => saidIn(stage, "lost").length > 1)
-        })
-      )
-      const keys = new Set(saidIn(stage, "lost").map(({ key }) => key))
-      yield* expect(keys.size === 1 && !keys.has(null), () => `keys ${[...keys].join(", ")}`)
-      yield* stage.answers("lost", "after it")
-      yield* once(stage, "lost", "said over two links")
-    })
+  check(
+    "O3",
+    "lost-connection",
+    "what was under way when the connection was lost is said once, under the same key",
+    (stage) =>
+      Effect.gen(function* () {
+        const { connector } = stage
+        yield* stage.echo
+        yield* withholding(
+          stage,
+          (asked) => asked === saidIn(stage, "lost")[0],
+          Effect.gen(function* () {
+            connector.deliver("lost", "said over two links")
+            yield* until("the action", () => saidIn(stage, "lost").length > 0)
+            connector.show(saidIn(stage, "lost")[0]!)
+            yield* stage.cut
+            yield* until("the same action again", () => saidIn(stage, "lost").length > 1)
+          })
+        )
+        const keys = new Set(saidIn(stage, "lost").map(({ key }) => key))
+        yield* expect(keys.size === 1 && !keys.has(null), () => `keys ${[...keys].join(", ")}`)
+        yield* stage.answers("lost", "after it")
+        yield* once(stage, "lost", "said over two links")
+      })
   ),
   check("O4", "scope", "the scope of a chat comes back in the metadata of its actions", (stage) =>
     Effect.gen(function* () {
@@ -372,12 +379,7 @@ const observed = (statement: string, name: string, about: string): GatewayCheck 
   }
 })
 
-export const linkChecks: ReadonlyArray<GatewayCheck> = [
-  ...handshake,
-  ...framing,
-  ...inbound,
-  ...outbound
-]
+export const linkChecks: ReadonlyArray<GatewayCheck> = [...handshake, ...framing, ...inbound, ...outbound]
 
 export const observedChecks: ReadonlyArray<GatewayCheck> = [
   observed("W1", "own-lines", "its own lines are whole and UTF-8"),

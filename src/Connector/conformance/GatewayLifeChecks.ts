@@ -112,9 +112,13 @@ const drain: GatewayCheck = {
       const before = connector.goingIdle
       yield* stage.acknowledged(connector.deliver("drained", "!sleep 1500 said while draining"))
       yield* Effect.ignore(
-        until("typing", () => connector.asked.some(({ action }) => "chat_id" in action && action.chat_id === "drained"), {
-          seconds: 3
-        })
+        until(
+          "typing",
+          () => connector.asked.some(({ action }) => "chat_id" in action && action.chat_id === "drained"),
+          {
+            seconds: 3
+          }
+        )
       )
       yield* stage.running().stop
       yield* until("going_idle", () => connector.goingIdle > before)
@@ -135,9 +139,15 @@ const several: ReadonlyArray<GatewayCheck> = [
     run: (stage) =>
       Effect.andThen(
         stage.ready,
-        until("two hellos", () => stage.connector.link?.hellos.map(({ botId, platform }) => `${platform}:${botId}`).join() === "discord:D1,telegram:T1", {
-          seen: () => JSON.stringify(stage.connector.link?.hellos)
-        })
+        until(
+          "two hellos",
+          () =>
+            stage.connector.link?.hellos.map(({ botId, platform }) => `${platform}:${botId}`).join() ===
+            "discord:D1,telegram:T1",
+          {
+            seen: () => JSON.stringify(stage.connector.link?.hellos)
+          }
+        )
       )
   },
   {
@@ -152,8 +162,9 @@ const several: ReadonlyArray<GatewayCheck> = [
         connector.deliver("named", "who am I", { source: { platform: "telegram" } })
         yield* stage.shows("named", "who am I")
         const asked = connector.asked.find(({ action }) => action.op === "send" && action.chat_id === "named")
-        yield* expect(asked?.named?.platform === "telegram" && asked.named.botId === "T1", () =>
-          `it names ${JSON.stringify(asked?.named)}`
+        yield* expect(
+          asked?.named?.platform === "telegram" && asked.named.botId === "T1",
+          () => `it names ${JSON.stringify(asked?.named)}`
         )
       })
   },
@@ -278,7 +289,8 @@ const slowPings: ReadonlyArray<GatewayCheck> = [
         const said = () => connector.asked.filter(({ action }) => action.op === "send" && action.chat_id === "mute")
         connector.script.answer = (asked) => {
           const result = connector.show(asked)
-          return asked === said()[0] || (asked.action.op === "send" && asked.action.chat_id === "mute" && said().length === 0)
+          return asked === said()[0] ||
+            (asked.action.op === "send" && asked.action.chat_id === "mute" && said().length === 0)
             ? undefined
             : result
         }
@@ -333,7 +345,12 @@ export const groups: ReadonlyArray<Group> = [
   { stage: {}, isSlow: true, checks: slowPings },
   { stage: {}, isSlow: false, checks: [...linkChecks, ...life, ...observedChecks, drain] },
   {
-    stage: { identities: [{ platform: "discord", botId: "D1" }, { platform: "telegram", botId: "T1" }] },
+    stage: {
+      identities: [
+        { platform: "discord", botId: "D1" },
+        { platform: "telegram", botId: "T1" }
+      ]
+    },
     isSlow: false,
     checks: several
   },

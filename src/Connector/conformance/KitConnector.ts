@@ -312,7 +312,8 @@ export class KitConnector {
     const ops = described["supported_ops"]
     if (Array.isArray(ops) && !ops.includes(action.op)) this.complain("H5", `${action.op} is not in supported_ops`)
     if (keyed.has(action.op) && (key === null || key === "")) this.complain("O5", `${action.op} without a key`)
-    if (action.op === "typing" && action.content != null) this.complain("L4", "typing with content, and it is not Slack")
+    if (action.op === "typing" && action.content != null)
+      this.complain("L4", "typing with content, and it is not Slack")
     if (action.metadata?.["format_hints"] !== undefined) this.complain("L7", "format_hints without the capability")
     if ((named === null) !== (this.identities.length === 1)) {
       this.complain("O1", named === null ? "no identity among several" : "an identity although there is one")
@@ -337,7 +338,8 @@ const listening = (connector: KitConnector) =>
       const { headers, url } = request
       connector.dials.push({ at: Date.now(), path: url ?? "", authorization: headers.authorization ?? null })
       const { status } = connector.script
-      if (status === null) return upgrades.handleUpgrade(request, socket, head, (accepted) => connector.accept(accepted))
+      if (status === null)
+        return upgrades.handleUpgrade(request, socket, head, (accepted) => connector.accept(accepted))
       socket.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
     })
     server.listen(0, "127.0.0.1", () => {

@@ -136,16 +136,16 @@ export class KitGateway {
     Effect.gen({ self: this }, function* () {
       const found = () => this.of("inbound").find(({ event }) => event.text === text)
       yield* until(`"${text}" as inbound`, () => found() !== undefined, {
-        seen: () => this.of("inbound").map(({ event }) => event.text).join(", ")
+        seen: () =>
+          this.of("inbound")
+            .map(({ event }) => event.text)
+            .join(", ")
       })
       return found()!
     })
 }
 
-export const dial = (
-  options: ConnectorOptions,
-  token = options.token
-): Effect.Effect<KitGateway, never, Scope.Scope> =>
+export const dial = (options: ConnectorOptions, token = options.token): Effect.Effect<KitGateway, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => new KitGateway(options, token)),
     (gateway) => Effect.sync(() => gateway.cut())
