@@ -23,6 +23,8 @@ import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
 import { Voice } from "./Conversation/Voice.ts"
+import { Attachments } from "./Delivery/Attachments.ts"
+import { MediaCache } from "./Delivery/MediaCache.ts"
 import * as Reply from "./Delivery/Reply.ts"
 import { SendQueues } from "./Delivery/SendQueues.ts"
 import * as ChatControls from "./Operations/ChatControls.ts"
@@ -53,7 +55,8 @@ export class GatewayError extends Schema.TaggedError<GatewayError>()("GatewayErr
   message: Schema.String
 }) {}
 
-const databaseOfSettings = Layer.unwrap(
+/** The database that the settings name. */
+export const databaseOfSettings = Layer.unwrap(
   Effect.gen(function* () {
     const settings = yield* Settings
     const choice = yield* settings.get(Storage)
@@ -85,7 +88,8 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(
       Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
     ),
-    Layer.provideMerge(Layer.mergeAll(Retention.layer, Expiry.layer, Pairing.layer)),
+    Layer.provideMerge(Attachments.layer),
+    Layer.provideMerge(Layer.mergeAll(Retention.layer, Expiry.layer, Pairing.layer, MediaCache.layer)),
     Layer.provideMerge(SessionsLive.layer),
     Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Installation.layer, KnownScopes.layer))
   )

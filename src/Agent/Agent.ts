@@ -102,6 +102,8 @@ export type AgentEvent =
       readonly promptId: string
       readonly command: string
       readonly description: string | null
+      /** `false`: it cannot be allowed for good (`conversation A1`, A3); absent = it can. */
+      readonly allowPermanent?: boolean
     }
   | { readonly _tag: "Final"; readonly text: string }
 

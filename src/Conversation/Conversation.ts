@@ -33,7 +33,7 @@ export const layer = Layer.effect(
     const clock = yield* Clock.Clock
     const voice = yield* Voice
     const settings = yield* Settings
-    const acknowledges = yield* settings.get(DisplayBusyAckEnabled)
+    const acknowledges = yield* settings.follow(DisplayBusyAckEnabled)
     const acknowledged = new Map<string, number>()
 
     /** A short text that answers one row, with whatever belongs into its transaction. */
@@ -105,7 +105,7 @@ export const layer = Layer.effect(
       ),
       tell: (row, notice: Notice) =>
         Effect.suspend(() =>
-          acknowledges && mayTell(row.sessionKey, clock.currentTimeMillisUnsafe())
+          acknowledges() && mayTell(row.sessionKey, clock.currentTimeMillisUnsafe())
             ? say(row, `notice:${row.id}`, Texts.notices[notice], [])
             : Effect.void
         ).pipe(notStored("a notice was not stored")),

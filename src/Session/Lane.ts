@@ -76,7 +76,8 @@ export const make = Effect.fnUntraced(function* (deps: {
   readonly inbox: Inbox["Service"]
   readonly routing: Routing["Service"]
   readonly turns: Turns["Service"]
-  readonly mode: Decider.BusyMode
+  /** Asked for each message, for it may change while running (`operations F10`). */
+  readonly mode: () => Decider.BusyMode
   /** Rings whatever lane a row belongs to. */
   readonly ring: (row: InboxRow) => void
 }): Effect.fn.Return<Lane, never, Scope.Scope> {
@@ -216,7 +217,7 @@ export const make = Effect.fnUntraced(function* (deps: {
     Effect.map(taken, (ok) => (ok ? undefined : { _tag: "Declined", row }))
 
   const apply = (session: Session, message: Message): Effect.Effect<void> => {
-    const [state, decisions] = Decider.decide(session.state, message, mode)
+    const [state, decisions] = Decider.decide(session.state, message, mode())
     session.state = state
     if (decisions.length === 0) return Effect.void
     return Effect.forEach(

@@ -70,7 +70,7 @@ export class Lanes extends Context.Service<
       const routing = yield* Routing
       const turns = yield* Turns
       const settings = yield* Settings
-      const mode = yield* settings.get(DisplayBusyInputMode)
+      const mode = yield* settings.follow(DisplayBusyInputMode)
       const lanes: ReadonlyArray<Lane.Lane> = yield* Effect.forEach(
         Array.from({ length: laneCount }, (_, index) => index),
         () => Lane.make({ inbox, routing, turns, mode, ring: (row) => laneFor(row.sessionKey).ring(row, null) })

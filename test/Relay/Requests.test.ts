@@ -247,6 +247,7 @@ describe("capabilities (H4)", () => {
         maxLength: 2000,
         lengthUnit: "utf16",
         dialect: "discord",
+        printsItself: true,
         edit: true,
         typing: true,
         streaming: true,
@@ -256,6 +257,7 @@ describe("capabilities (H4)", () => {
         maxLength: 4096,
         lengthUnit: "chars",
         dialect: "discord",
+        printsItself: true,
         edit: false,
         typing: true,
         streaming: false,
@@ -275,7 +277,7 @@ describe("the adapter (C2, L10)", () => {
       assert.strictEqual(state().status, "connected")
       connector.wire.end(4401)
       yield* settle
-      assert.deepInclude(state(), { status: "fatal", detail: "auth_revoked" })
+      assert.deepInclude(state(), { status: "disabled", detail: "auth_revoked" })
       // Disabled until its credentials change or somebody asks (C2, L10).
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(connector.dials.length, 1)
