@@ -11,7 +11,10 @@ import type { ConfigError } from "./Config/ConfigError.ts"
 import { Storage } from "./Config/GatewaySettings.ts"
 import { Settings } from "./Config/Settings.ts"
 import { AgentCall } from "./Conversation/AgentCall.ts"
+import { Approvals } from "./Conversation/Approvals.ts"
+import { Confirmations } from "./Conversation/Confirmations.ts"
 import * as Conversation from "./Conversation/Conversation.ts"
+import { PromptDesk } from "./Conversation/PromptDesk.ts"
 import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
@@ -32,6 +35,7 @@ import { Inbox } from "./Storage/Inbox.ts"
 import { Installation } from "./Storage/Installation.ts"
 import { Journal } from "./Storage/Journal.ts"
 import { Outbox, stored } from "./Storage/Outbox.ts"
+import { PromptStore } from "./Storage/PromptStore.ts"
 import { Transcript } from "./Storage/Transcript.ts"
 
 /**
@@ -60,6 +64,15 @@ export interface Parts {
   readonly journal: typeof Journal.layer
 }
 
+/** What a message means and what is done about it. */
+export const conversation = Conversation.layer.pipe(
+  Layer.provideMerge(PromptDesk.layer),
+  Layer.provideMerge(Layer.mergeAll(TurnRunner.layer, Confirmations.layer)),
+  Layer.provideMerge(AgentCall.layer),
+  Layer.provideMerge(Layer.mergeAll(Voice.layer, Approvals.layer)),
+  Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer))
+)
+
 /** Everything between adapters and agent, over whatever database, registry and agent are given. */
 export const coreOf = ({ journal, lanes }: Parts) =>
   Health.layer.pipe(
@@ -67,13 +80,11 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(Supervisor.layer),
     Layer.provideMerge(IntakeLive.layer),
     Layer.provideMerge(Layer.mergeAll(lanes, Access.layer)),
-    Layer.provideMerge(Conversation.layer),
-    Layer.provideMerge(TurnRunner.layer),
-    Layer.provideMerge(AgentCall.layer),
-    Layer.provideMerge(Voice.layer),
-    Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
+    Layer.provideMerge(conversation),
     Layer.provideMerge(Retention.layer),
-    Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer))
+    Layer.provideMerge(
+      Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer, PromptStore.layer)
+    )
   )
 
 export const core = coreOf({ lanes: Lanes.layerLocal, journal: Journal.layer })

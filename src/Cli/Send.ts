@@ -133,6 +133,8 @@ const noTurns = Layer.succeed(Lanes, {
   ring: () => {},
   interrupt: () => Effect.succeed(false),
   drain: () => Effect.succeed(0),
+  hold: () => Effect.void,
+  runningRows: () => [],
   stopAll: Effect.void,
   oldestWaiting: () => null,
   view: () => ({ resident: 0, running: 0, queued: 0 })

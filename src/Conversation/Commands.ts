@@ -7,7 +7,7 @@ import type { Answer } from "../Agent/Agent.ts"
 import * as SessionId from "../Session/SessionId.ts"
 import type { BusyPolicy, SessionView } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
-import type { InboxRow } from "../Storage/Inbox.ts"
+import type { InboxRow, NewInboxRow } from "../Storage/Inbox.ts"
 import { closed, opened } from "../Storage/Transcript.ts"
 import type { Prompt } from "./Prompts.ts"
 import * as Texts from "./Texts.ts"
@@ -28,9 +28,14 @@ export interface Outcome {
   readonly text: string
   readonly writes?: ReadonlyArray<Write>
   readonly answer?: Answer
+  /** Messages that the command puts into the Inbox in the same transaction. */
+  readonly taken?: ReadonlyArray<NewInboxRow>
   /** After the commit. */
   readonly routed?: Parameters<SessionView["routed"]>[0]
 }
+
+/** Setting and preference that switch the question off. */
+export const confirmKey = "approvals.destructive_slash_confirm"
 
 export interface CommandDef {
   readonly name: string
@@ -38,6 +43,8 @@ export interface CommandDef {
   readonly args: string
   readonly help: string
   readonly policy: BusyPolicy
+  /** What is asked before it runs; `null` = nothing (`conversation F1`). */
+  readonly confirm?: (invocation: Invocation) => string | null
   readonly run: (invocation: Invocation) => Outcome
 }
 
@@ -79,6 +86,8 @@ export const commands: ReadonlyArray<CommandDef> = [
     args: "",
     help: "Start a new conversation",
     policy: "stop",
+    // While a turn runs it stops the turn and starts afresh at once.
+    confirm: ({ session }) => (session.running === null ? Texts.confirmNew : null),
     run: fresh
   },
   {

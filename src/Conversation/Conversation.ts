@@ -1,16 +1,25 @@
 /**
  * What one message means and what is done about it: the `Turns` that session actors ask (`conversation P1`). Turns are the
- * runner's, commands the table's; here they are put together and their answers become Outbox rows.
+ * runner's, commands the table's, prompts the desk's; here they are put together and their answers become Outbox rows.
  */
-import { Clock, Effect, Layer, Random } from "effect"
-import { DisplayBusyAckEnabled } from "../Config/GatewaySettings.ts"
+import { Clock, Duration, Effect, Layer, Random } from "effect"
+import {
+  BusySteerAckEnabled,
+  DestructiveSlashConfirm,
+  DisplayBusyAckEnabled,
+  DisplayBusyInputMode,
+  TelegramFollowupGrace
+} from "../Config/GatewaySettings.ts"
+import { live } from "../Config/LiveSetting.ts"
 import { Settings } from "../Config/Settings.ts"
-import { type Notice, Turns } from "../Session/Turns.ts"
+import { type Busy, type Notice, Turns } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
-import { ended, type InboxRow, refused, waiting, waitingDropped } from "../Storage/Inbox.ts"
+import { ended, Inbox, type InboxRow, refused, waiting, waitingDropped } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import * as Commands from "./Commands.ts"
-import { answerOf, mayAnswer, Prompts } from "./Prompts.ts"
+import { Confirmations } from "./Confirmations.ts"
+import { PromptDesk } from "./PromptDesk.ts"
+import { mayAnswer, Prompts } from "./Prompts.ts"
 import * as SlashCommand from "./SlashCommand.ts"
 import * as Texts from "./Texts.ts"
 import { TurnRunner } from "./TurnRunner.ts"
@@ -20,22 +29,31 @@ import { Voice } from "./Voice.ts"
 const ackEvery = 30_000
 /** Sessions whose last acknowledgement is remembered; the oldest is forgotten first, and is then told once more. */
 const ackBound = 10_000
+/** Undone rows of one session from which on a further one is given up (`conversation Q1`). */
+const undoneBound = 1000
 
 export const layer = Layer.effect(
   Turns,
   Effect.gen(function* () {
     const runner = yield* TurnRunner
     const journal = yield* Journal
+    const inbox = yield* Inbox
     const prompts = yield* Prompts
+    const desk = yield* PromptDesk
+    const confirmations = yield* Confirmations
     const clock = yield* Clock.Clock
     const voice = yield* Voice
     const settings = yield* Settings
-    const acknowledges = yield* settings.get(DisplayBusyAckEnabled)
+    const mode = yield* live(settings, DisplayBusyInputMode)
+    const acknowledges = yield* live(settings, DisplayBusyAckEnabled)
+    const acknowledgesSteers = yield* live(settings, BusySteerAckEnabled)
+    const confirms = yield* live(settings, DestructiveSlashConfirm)
+    const grace = Duration.toMillis(yield* settings.get(TelegramFollowupGrace))
     const acknowledged = new Map<string, number>()
 
     /** A short text that answers one row, with whatever belongs into its transaction. */
     const say = (row: InboxRow, cause: string, text: string, writes: ReadonlyArray<Write>) =>
-      voice.say(voice.occasion(row, cause), { kind: "notice", text, notify: false }, writes)
+      Effect.asVoid(voice.say(voice.occasion(row, cause), { kind: "notice", text, notify: false }, writes))
 
     const mayTell = (sessionKey: string, now: number): boolean => {
       const last = acknowledged.get(sessionKey)
@@ -46,75 +64,108 @@ export const layer = Layer.effect(
       return true
     }
 
-    const notStored = (what: string) =>
-      Effect.catch((error: { readonly message: string }) => Effect.logError(what, error.message))
+    const isTold = (notice: Notice): boolean =>
+      notice === "draining" || (acknowledges() && (notice !== "steered" || acknowledgesSteers()))
+
+    const tell = (row: InboxRow, notice: Notice) =>
+      Effect.suspend(() =>
+        isTold(notice) && mayTell(row.sessionKey, clock.currentTimeMillisUnsafe())
+          ? say(row, `notice:${row.id}`, Texts.notices[notice], [])
+          : Effect.void
+      ).pipe(notStored("a notice was not stored", undefined))
+
+    const notStored =
+      <A>(what: string, otherwise: A) =>
+      <B>(effect: Effect.Effect<B, { readonly message: string }>): Effect.Effect<A | B> =>
+        Effect.catch(effect, (error) => Effect.as(Effect.logError(what, error.message), otherwise))
+
+    const busy = (row: InboxRow, startedAt: number): Busy => {
+      const wanted = mode()
+      const isEarly =
+        row.event.source.platform === "telegram" && clock.currentTimeMillisUnsafe() - startedAt < grace
+      return { mode: wanted === "interrupt" && isEarly ? "queue" : wanted, because: null }
+    }
+
+    const execute = Effect.fnUntraced(function* (
+      row: InboxRow,
+      name: string,
+      session: Parameters<Turns["Service"]["execute"]>[2]
+    ) {
+      const command = Commands.find(name)
+      const now = clock.currentTimeMillisUnsafe()
+      const prompt =
+        prompts.of(session.sessionKey).find((open) => open.kind === "approval" && mayAnswer(open, row)) ??
+        prompts.of(session.sessionKey).find((open) => mayAnswer(open, row)) ??
+        null
+      const invocation: Commands.Invocation = {
+        row,
+        args: SlashCommand.parse(row.event.text)?.args ?? "",
+        session,
+        prompt,
+        now,
+        random: yield* Random.next
+      }
+      const question =
+        row.internal === undefined && confirms() && confirmations.asks(Commands.confirmKey)
+          ? (command?.confirm?.(invocation) ?? null)
+          : null
+      // What the command has stopped already is not asked about; what it took out of the queue goes back with the next look.
+      if (question !== null && command !== null) {
+        yield* confirmations.ask(row, question, Commands.confirmKey)
+        return []
+      }
+      const outcome = command === null ? { text: Texts.unknownCommand(name) } : command.run(invocation)
+      const taken = yield* confirmations.sayAndTake(row, `command:${row.id}`, outcome.text, outcome.taken ?? [], [
+        ended(row.id, "done", now),
+        ...session.dropped.map((dropped) => ended(dropped.id, "dropped", now, `/${name}`)),
+        ...(command?.policy === "stop" ? [waitingDropped(session.sessionKey, row.id, now, `/${name}`)] : []),
+        ...(outcome.writes ?? [])
+      ])
+      if (outcome.routed !== undefined) session.routed(outcome.routed)
+      if (outcome.answer !== undefined && prompt !== null && prompts.take(prompt)) yield* prompt.resolve(outcome.answer)
+      return taken
+    })
 
     return {
-      classify: (event) => {
-        const name = SlashCommand.parse(event.text)?.name ?? null
-        return name === null || name === ""
+      classify: (row) => {
+        const { event } = row
+        if (event.promptResponse !== null && row.internal === undefined) return { _tag: "Press" as const }
+        if (confirmations.answeredBy(row) !== null) return { _tag: "Press" as const }
+        const name = row.internal === undefined || row.internal === "confirmed" ? SlashCommand.parse(event.text)?.name : null
+        return name == null || name === ""
           ? { _tag: "Message" as const }
           : { _tag: "Command" as const, name, policy: Commands.find(name)?.policy ?? "now" }
       },
+      busy,
       run: runner.run,
-      execute: Effect.fnUntraced(function* (row, name, session) {
-        const command = Commands.find(name)
-        const now = clock.currentTimeMillisUnsafe()
-        const prompt = prompts.of(session.sessionKey)
-        const mine = prompt !== null && mayAnswer(prompt, row) ? prompt : null
-        const outcome: Commands.Outcome =
-          command === null
-            ? { text: Texts.unknownCommand(name) }
-            : command.run({
-                row,
-                args: SlashCommand.parse(row.event.text)?.args ?? "",
-                session,
-                prompt: mine,
-                now,
-                random: yield* Random.next
-              })
-        yield* say(row, `command:${row.id}`, outcome.text, [
-          ended(row.id, "done", now),
-          ...session.dropped.map((dropped) => ended(dropped.id, "dropped", now, `/${name}`)),
-          ...(command?.policy === "stop" ? [waitingDropped(session.sessionKey, row.id, now, `/${name}`)] : []),
-          ...(outcome.writes ?? [])
-        ])
-        if (outcome.routed !== undefined) session.routed(outcome.routed)
-        if (outcome.answer !== undefined && mine !== null) {
-          prompts.take(session.sessionKey, mine)
-          yield* mine.resolve(outcome.answer)
-        }
-      }, notStored("a command was not carried out; it will be tried again")),
-      answer: Effect.fnUntraced(
-        function* (sessionKey, row) {
-          const prompt = prompts.of(sessionKey)
-          const answer = prompt === null || !mayAnswer(prompt, row) ? null : answerOf(prompt, row.event.text)
-          if (prompt === null || answer === null) return false
-          // Stored first: an answer that cannot be stored leaves the question open.
-          yield* journal.commit([ended(row.id, "done", clock.currentTimeMillisUnsafe(), "an answer")])
-          if (prompts.of(sessionKey) === prompt) {
-            prompts.take(sessionKey, prompt)
-            yield* prompt.resolve(answer)
-          }
-          return true
-        },
-        Effect.catch((error) => Effect.as(Effect.logError("an answer was not stored", error.message), false))
-      ),
-      steer: Effect.fnUntraced(
-        function* (sessionKey, row) {
-          if (!(yield* runner.steer(sessionKey, row.event.text))) return false
-          yield* journal.commit([ended(row.id, "done", clock.currentTimeMillisUnsafe(), "steered")])
-          return true
-        },
-        Effect.catch((error) => Effect.as(Effect.logError("a steered message was not stored", error.message), true))
-      ),
-      tell: (row, notice: Notice) =>
-        Effect.suspend(() =>
-          acknowledges && mayTell(row.sessionKey, clock.currentTimeMillisUnsafe())
-            ? say(row, `notice:${row.id}`, Texts.notices[notice], [])
-            : Effect.void
-        ).pipe(notStored("a notice was not stored")),
-      mark: (row, state) => journal.append([state === "refused" ? refused(row.id) : waiting(row.id)])
+      execute: (row, name, session) =>
+        execute(row, name, session).pipe(notStored("a command was not carried out; it will be tried again", [])),
+      press: (_, row) =>
+        Effect.suspend(() => {
+          const option = confirmations.answeredBy(row)
+          if (option !== null) return confirmations.choose(row, option)
+          if (row.event.promptResponse === null) return Effect.succeed(null)
+          return desk.press(row, row.event.promptResponse)
+        }).pipe(notStored("a press was not stored; it will be tried again", [])),
+      answer: (sessionKey, row) =>
+        desk
+          .type(sessionKey, row, mode() === "interrupt")
+          .pipe(notStored("an answer was not stored", false)),
+      steer: (sessionKey, row) =>
+        Effect.tap(runner.steer(sessionKey, row), (taken) => (taken ? tell(row, "steered") : Effect.void)),
+      tell,
+      mark: (row, state) => journal.append([state === "refused" ? refused(row.id) : waiting(row.id)]),
+      overflow: (row) =>
+        inbox.countUndone(row.sessionKey, undoneBound + 1).pipe(
+          Effect.flatMap((undone) =>
+            undone <= undoneBound
+              ? Effect.void
+              : say(row, `overflow:${row.id}`, Texts.tooManyWaiting, [
+                  ended(row.id, "dropped", clock.currentTimeMillisUnsafe(), "too many messages wait")
+                ])
+          ),
+          notStored("a message too many was not given up", undefined)
+        )
     }
   })
 )

@@ -5,7 +5,7 @@
  */
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Random, Semaphore } from "effect"
 import type { AgentError } from "../Agent/Agent.ts"
-import { GatewayMaxRunningTurns } from "../Config/GatewaySettings.ts"
+import { GatewayMaxRunningTurns, MaxConcurrentSessions } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import * as Reply from "../Delivery/Reply.ts"
@@ -13,19 +13,24 @@ import { SendQueues } from "../Delivery/SendQueues.ts"
 import { isLiveSilence } from "../Delivery/SilenceFilter.ts"
 import * as SessionId from "../Session/SessionId.ts"
 import type { StopReason, Turn } from "../Session/Turns.ts"
-import { started } from "../Storage/Inbox.ts"
+import { ended, Inbox, type InboxRow, started } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
-import type { OutboxRow } from "../Storage/Outbox.ts"
-import type { Route } from "../Storage/Transcript.ts"
+import { Outbox, type OutboxRow } from "../Storage/Outbox.ts"
+import { type Route, said } from "../Storage/Transcript.ts"
 import { AgentCall, type Produced, type Run } from "./AgentCall.ts"
 import * as Texts from "./Texts.ts"
 import * as TurnEnd from "./TurnEnd.ts"
-import { Voice } from "./Voice.ts"
+import { type Occasion, Voice } from "./Voice.ts"
 
 /** Processes that may die with the same turn before it is set aside (`session U5`). */
 const maxStarts = 3
 /** A link that is not there yet (the start of the gateway) is waited for; then its defaults must do. */
 const linkPatience = Duration.seconds(10)
+
+/** A message that waited longer may have been dropped by an operator meanwhile. */
+const heldFor = 5000
+/** Time without a free turn after which the sender hears of the limit (`conversation U1`). */
+const limitPatience = Duration.seconds(60)
 
 const turns = Metric.counter("turns_total", { description: "turns that ended", incremental: true })
 const failedTurns = Metric.counter("turns_failed_total", {
@@ -38,8 +43,10 @@ export class TurnRunner extends Context.Service<
   {
     /** Never fails. Ends when the outcome is on disk, or deliberately not (`StopReason`). */
     readonly run: (turn: Turn) => Effect.Effect<void>
-    /** Hands text to the running agent of a session. */
-    readonly steer: (sessionKey: string, text: string) => Effect.Effect<boolean>
+    /** Hands a message to the running agent of a session; its row then ends with the turn. */
+    readonly steer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
+    /** Turns that wait for one of the turns that may run at once. */
+    readonly waiting: () => number
   }
 >()("Conversation/TurnRunner") {
   static readonly layer = Layer.effect(
@@ -50,8 +57,14 @@ export class TurnRunner extends Context.Service<
       const queues = yield* SendQueues
       const voice = yield* Voice
       const clock = yield* Clock.Clock
+      const inbox = yield* Inbox
+      const outbox = yield* Outbox
       const settings = yield* Settings
-      const permits = yield* Semaphore.make(yield* settings.get(GatewayMaxRunningTurns))
+      const wanted = yield* settings.get(MaxConcurrentSessions)
+      const limit = Math.min(yield* settings.get(GatewayMaxRunningTurns), wanted > 0 ? wanted : Infinity)
+      const permits = yield* Semaphore.make(limit)
+      let waiting = 0
+      let taken = 0
       const now = () => clock.currentTimeMillisUnsafe()
 
       /** Texts of the turn's end, as rows; the first takes the place of what is shown already. */
@@ -80,15 +93,39 @@ export class TurnRunner extends Context.Service<
               createdAt: now()
             }))
 
+      /** Rows that end with the turn: those it was joined from, and what its agent took while it ran. */
+      const alsoEnded = (run: Run, end: TurnEnd.TurnEnd, at: number) => [
+        ...run.turn.joined.map((row) => ended(row.id, end.state ?? "done", at, end.note ?? null)),
+        ...run.steered.flatMap((row) => [
+          ended(row.id, "done", at, "steered"),
+          ...(end.transcript === "nothing"
+            ? []
+            : [
+                said({
+                  sessionId: run.route.sessionId,
+                  turn: `steer:${row.id}`,
+                  ordinal: 0,
+                  role: "user",
+                  content: row.event.text,
+                  timestamp: row.event.timestamp ?? row.takenAt,
+                  platformMessageId: row.event.messageId,
+                  unanswered: end.transcript === "unanswered"
+                })
+              ])
+        ])
+      ]
+
       /** Stores the turn's end with everything that belongs to it (`session B1`); gives the rows that may leave now. */
       const conclude = Effect.fnUntraced(function* (run: Run, end: TurnEnd.TurnEnd) {
-        const { turn } = run
+        const { route, turn } = run
         const at = now()
-        const route = yield* routeFor(turn)
         // Also of a turn that had just finished when the boundary was drawn.
         const isOver = turn.stopReason() === "reset"
         const writes = TurnEnd.writesOf({ turn, route, end, cause: run.cause, at, isOver })
-        const fresh = yield* voice.commit(writes, replyRows(run, end.texts))
+        // What the agent was handed stands before the answer that took account of it.
+        const heard = end.transcript === "exchange" ? writes.length - 1 : writes.length
+        const all = [...writes.slice(0, heard), ...alsoEnded(run, end, at), ...writes.slice(heard)]
+        const fresh = yield* voice.commit(all, replyRows(run, end.texts))
         if (!isOver) turn.routed(route)
         return fresh
       })
@@ -147,7 +184,7 @@ export class TurnRunner extends Context.Service<
 
       /** Parts that were shown stay, without cursor; the rest is thrown away (`conversation Y2`, `delivery F5`). */
       const shownOnly = (run: Run): ReadonlyArray<string> => {
-        const shown = calls.shown(run)
+        const shown = calls.shown(run) ?? run.orphan
         return shown === null ? [] : [shown]
       }
 
@@ -161,17 +198,39 @@ export class TurnRunner extends Context.Service<
               answer: ""
             })
 
-      const runOf = (turn: Turn, outlet: Outlet | null): Run => ({
-        ...voice.occasion(turn.row, `turn:${turn.row.id}`),
-        turn,
-        outlet,
-        preview: null,
-        attachments: [],
-        interim: 0,
-        lastActive: now(),
-        isStuck: false,
-        prompts: 0
+      const runOf = Effect.fnUntraced(function* (turn: Turn, outlet: Outlet | null): Effect.fn.Return<Run> {
+        const occasion = voice.occasion(turn.row, `turn:${turn.row.id}`)
+        return {
+          ...occasion,
+          turn,
+          outlet,
+          route: yield* routeFor(turn),
+          preview: null,
+          attachments: [],
+          interim: 0,
+          lastActive: now(),
+          isStuck: false,
+          warned: false,
+          prompts: 0,
+          steered: [],
+          orphan: turn.row.starts === 0 ? null : yield* orphanOf(occasion)
+        }
       })
+
+      /** A preview of an earlier run that a process did not survive: it ends with this one, whatever this one says. */
+      const orphanOf = (occasion: Occasion): Effect.Effect<string | null> => {
+        const [first] = voice.rows(occasion, { kind: "final", text: "…" })
+        return first === undefined
+          ? Effect.succeed(null)
+          : outbox.find(first.key).pipe(
+              Effect.map((row) =>
+                row?.state === "preview" && row.preview !== null ? calls.withoutCursor(row.preview.text) : null
+              ),
+              Effect.catch((error) =>
+                Effect.as(Effect.logWarning("an earlier preview could not be read", error.message), null)
+              )
+            )
+      }
 
       const awaitOutlet = (link: string): Effect.Effect<Outlet | null> => {
         const outlet = queues.outlet(link)
@@ -208,7 +267,7 @@ export class TurnRunner extends Context.Service<
           onSuccess: then,
           onFailure: (cause) =>
             Cause.hasInterruptsOnly(cause)
-              ? store(concludeStopped(runOf(turn, null), turn.stopReason()))
+              ? store(Effect.flatMap(runOf(turn, null), (run) => concludeStopped(run, turn.stopReason())))
               : Effect.logError("a turn could not be carried out", cause)
         })
 
@@ -231,21 +290,72 @@ export class TurnRunner extends Context.Service<
         const room = run.outlet === null ? Effect.void : queues.awaitRoom(run.outlet.link, Reply.queueOf(run.target))
         return once(turn, restore(room), () =>
           journal
-            .append([started(turn.row.id, turn.row.starts + 1)])
+            .append([turn.row, ...turn.joined].map((row) => started(row.id, row.starts + 1)))
             .pipe(Effect.andThen(attempt(run, restore)), Effect.andThen(Metric.update(turns, 1)))
         )
       }
 
-      return {
-        steer: calls.steer,
-        run: (turn) =>
-          Effect.uninterruptibleMask((restore) =>
-            once(turn, restore(permits.take(1)), () =>
-              Effect.ensuring(
-                once(turn, restore(awaitOutlet(turn.row.link)), (outlet) => begin(runOf(turn, outlet), restore)),
-                permits.release(1)
+      /** An operator may have dropped a message that waited for long; what has just come is run without a look. */
+      const isStillOwed = (turn: Turn): Effect.Effect<boolean> =>
+        now() - turn.row.takenAt < heldFor
+          ? Effect.succeed(true)
+          : inbox.stillUndone([turn.row.id]).pipe(
+              Effect.map((undone) => undone.has(turn.row.id)),
+              Effect.catch((error) =>
+                Effect.as(Effect.logWarning("a message could not be looked at again", error.message), true)
               )
             )
+
+      /** In the order of asking; who waits for long is told so once (`conversation U1`). */
+      const takePermit = (turn: Turn): Effect.Effect<unknown> =>
+        Effect.suspend(() => {
+          if (taken < limit) return permits.take(1)
+          waiting++
+          const patience = Effect.andThen(Effect.sleep(limitPatience), tellLimit(turn))
+          return Effect.flatMap(Effect.forkChild(patience), (telling) =>
+            Effect.ensuring(
+              permits.take(1),
+              Effect.sync(() => {
+                waiting--
+                telling.interruptUnsafe()
+              })
+            )
+          )
+        })
+
+      const tellLimit = (turn: Turn) =>
+        Effect.catch(
+          Effect.asVoid(
+            voice.say(voice.occasion(turn.row, `limit:${turn.row.id}`), {
+              kind: "notice",
+              text: Texts.atLimit(limit),
+              notify: false
+            })
+          ),
+          (error) => Effect.logWarning("a notice was not stored", error.message)
+        )
+
+      return {
+        steer: calls.steer,
+        waiting: () => waiting,
+        run: (turn) =>
+          Effect.uninterruptibleMask((restore) =>
+            once(turn, restore(takePermit(turn)), () => {
+              taken++
+              return Effect.ensuring(
+                Effect.flatMap(isStillOwed(turn), (isOwed) =>
+                  isOwed
+                    ? once(turn, restore(awaitOutlet(turn.row.link)), (outlet) =>
+                        Effect.flatMap(runOf(turn, outlet), (run) => begin(run, restore))
+                      )
+                    : Effect.logInfo("a message was dropped before its turn began", { inbox: turn.row.id })
+                ),
+                Effect.suspend(() => {
+                  taken--
+                  return permits.release(1)
+                })
+              )
+            })
           ).pipe(
             Effect.catchCause((cause) =>
               Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a turn could not be carried out", cause)

@@ -74,6 +74,10 @@ export class SendQueues extends Context.Service<
     readonly outlet: (link: string) => Outlet | null
     /** Completes when the link is served; at once if it is. */
     readonly awaitOutlet: (link: string) => Effect.Effect<Outlet>
+    /** Completes when the row has come to its end: `true` = its platform confirmed it. */
+    readonly settled: (key: string) => Effect.Effect<boolean>
+    /** Takes back a row that has not left yet; one that is on its way stays what it becomes. */
+    readonly withdraw: (row: OutboxRow) => Effect.Effect<void>
     /** Completes when every row has left, or the time is up; says how many rows are still in memory. */
     readonly flush: (timeout: Duration.Duration) => Effect.Effect<number>
     readonly view: () => ReadonlyArray<LinkView>
@@ -91,6 +95,8 @@ export class SendQueues extends Context.Service<
       const inFlight = yield* settings.get(DeliverySendsInFlight)
       const links = new Map<string, Link>()
       const awaiting = new Set<() => void>()
+      const watched = new Map<string, Set<(sent: boolean) => void>>()
+      const withdrawn = new Set<string>()
 
       const total = (): number => {
         let rows = 0
@@ -144,6 +150,7 @@ export class SendQueues extends Context.Service<
           remove(link, queue, head)
           const at = clock.currentTimeMillisUnsafe()
           const { row } = outcome
+          for (const tell of watched.get(row.key) ?? []) tell(row.state === "sent")
           const writes = [
             progressed({
               row,
@@ -180,6 +187,10 @@ export class SendQueues extends Context.Service<
           const wait = row.notBefore - clock.currentTimeMillisUnsafe()
           if (wait > 0) yield* Effect.sleep(wait)
           if (!link.outlet.isUp()) yield* link.outlet.awaitUp
+          if (withdrawn.delete(row.key)) {
+            remove(link, queue, head)
+            return
+          }
           if (wait > Duration.toMillis(sweepEvery)) {
             // It has waited long enough for an operator to have dropped or changed it.
             const now = yield* outbox.find(row.key).pipe(Effect.orElseSucceed(() => row))
@@ -345,6 +356,25 @@ export class SendQueues extends Context.Service<
             awaiting.add(look)
             look()
             return Effect.sync(() => awaiting.delete(look))
+          }),
+        settled: (key) =>
+          Effect.callback<boolean>((resume) => {
+            const tell = (sent: boolean) => resume(Effect.succeed(sent))
+            const others = watched.get(key)
+            if (others === undefined) watched.set(key, new Set([tell]))
+            else others.add(tell)
+            return Effect.sync(() => {
+              const left = watched.get(key)
+              left?.delete(tell)
+              if (left?.size === 0) watched.delete(key)
+            })
+          }),
+        withdraw: (row) =>
+          Effect.suspend(() => {
+            for (const link of links.values()) if (link.keys.has(row.key)) withdrawn.add(row.key)
+            return journal.append([
+              progressed({ row: { ...row, state: "superseded" }, at: clock.currentTimeMillisUnsafe() })
+            ])
           }),
         flush: (timeout) =>
           Effect.sync(total).pipe(

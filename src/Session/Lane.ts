@@ -8,6 +8,7 @@ import type { Route, Transcript } from "../Storage/Transcript.ts"
 import * as Decider from "./Decider.ts"
 import type { Decision, Message, State } from "./Decider.ts"
 import * as Mailbox from "./Mailbox.ts"
+import type { MergeSettings } from "./PendingMerge.ts"
 import type { StopReason, Turns } from "./Turns.ts"
 
 /** Doorbells that wait in a mailbox; a further one is not taken, its row stays in the Inbox. Control signals always are. */
@@ -18,7 +19,10 @@ export interface Lane {
   /** The Inbox has undone rows of this session. */
   readonly sweep: (sessionKey: string) => void
   readonly interrupt: (sessionKey: string, reason: StopReason) => boolean
-  readonly drain: () => void
+  /** No new turns while it is on. */
+  readonly drain: (on: boolean) => void
+  /** What the turns of this lane answer. */
+  readonly runningRows: () => ReadonlyArray<InboxRow>
   /** Stops every turn and waits until its fiber has ended. */
   readonly stopAll: Effect.Effect<void>
   /** Forgets sessions that have been idle since `before` (epoch milliseconds). */
@@ -37,6 +41,7 @@ interface Session {
   route: Route | null
   routeKnown: boolean
   turn: Fiber.Fiber<void> | null
+  turnStartedAt: number
   fiber: Fiber.Fiber<void> | null
   lastUsed: number
   /** When the mailbox was last found empty or the actor last took from it. */
@@ -52,9 +57,12 @@ export const make = Effect.fnUntraced(function* (deps: {
   readonly inbox: Inbox["Service"]
   readonly transcript: Transcript["Service"]
   readonly turns: Turns["Service"]
-  readonly mode: Decider.BusyMode
+  /** Read for every decision: the setting may change while the program runs. */
+  readonly merge: () => MergeSettings
+  /** Rings whatever lane a row belongs to. */
+  readonly ring: (row: InboxRow) => void
 }): Effect.fn.Return<Lane, never, Scope.Scope> {
-  const { inbox, mode, transcript, turns } = deps
+  const { inbox, merge, transcript, turns } = deps
   const clock = yield* Clock.Clock
   const actors = yield* FiberSet.make<void>()
   const fork = yield* FiberSet.runtime(actors)<never>()
@@ -66,10 +74,12 @@ export const make = Effect.fnUntraced(function* (deps: {
     session.mailbox.offer(message)
   }
 
-  const startTurn = (session: Session, row: InboxRow, generation: number) =>
-    Effect.suspend(() =>
-      turns.run({
+  const startTurn = (session: Session, row: InboxRow, joined: ReadonlyArray<InboxRow>, generation: number) =>
+    Effect.suspend(() => {
+      session.turnStartedAt = clock.currentTimeMillisUnsafe()
+      return turns.run({
         row,
+        joined,
         sessionKey: session.key,
         generation,
         route: session.route,
@@ -80,7 +90,7 @@ export const make = Effect.fnUntraced(function* (deps: {
           session.route ??= route
         }
       })
-    ).pipe(
+    }).pipe(
       // At once, so that a stop in the same breath finds a turn that can still say what becomes of its message.
       Effect.forkChild({ startImmediately: true }),
       Effect.map((fiber) => {
@@ -102,7 +112,7 @@ export const make = Effect.fnUntraced(function* (deps: {
     const rows = yield* inbox.undoneOf(session.key, limit)
     return {
       _tag: "Loaded" as const,
-      rows: rows.map((row) => ({ row, as: turns.classify(row.event) })),
+      rows: rows.map((row) => ({ row, as: turns.classify(row) })),
       complete: rows.length < limit
     }
   })
@@ -111,7 +121,7 @@ export const make = Effect.fnUntraced(function* (deps: {
   const carryOut = (session: Session, decision: Decision): Effect.Effect<Message | void> => {
     switch (decision._tag) {
       case "Start":
-        return startTurn(session, decision.row, decision.generation)
+        return startTurn(session, decision.row, decision.joined, decision.generation)
       case "Stop":
         return Effect.sync(() => session.turn?.interruptUnsafe())
       case "Load":
@@ -125,7 +135,7 @@ export const make = Effect.fnUntraced(function* (deps: {
           )
         )
       case "Execute":
-        return turns.execute(decision.row, decision.name, {
+        return Effect.map(turns.execute(decision.row, decision.name, {
           sessionKey: session.key,
           route: session.route,
           running: session.state.running?.row ?? null,
@@ -135,25 +145,42 @@ export const make = Effect.fnUntraced(function* (deps: {
           routed: (route) => {
             session.route = route
           }
+        }), ringAll)
+      case "Press":
+        return Effect.map(turns.press(session.key, decision.row), (taken): Message | void => {
+          if (taken === null) return { _tag: "Declined", row: decision.row }
+          ringAll(taken)
         })
       case "Answer":
         return handOver(turns.answer(session.key, decision.row), decision.row)
       case "Steer":
-        return handOver(turns.steer(session.key, decision.row), decision.row)
+        return Effect.map(turns.steer(session.key, decision.row), (taken): Message => ({
+          _tag: taken ? "Steered" : "Declined",
+          row: decision.row
+        }))
       case "Tell":
         return turns.tell(decision.row, decision.notice)
       case "Refuse":
         return turns.mark(decision.row, "refused")
       case "Readmit":
         return turns.mark(decision.row, "waiting")
+      case "Overflow":
+        return turns.overflow(decision.row)
     }
+  }
+
+  const ringAll = (rows: ReadonlyArray<InboxRow>): void => {
+    for (const row of rows) deps.ring(row)
   }
 
   const handOver = (taken: Effect.Effect<boolean>, row: InboxRow): Effect.Effect<Message | void> =>
     Effect.map(taken, (ok) => (ok ? undefined : { _tag: "Declined", row }))
 
   const apply = (session: Session, message: Message): Effect.Effect<void> => {
-    const [state, decisions] = Decider.decide(session.state, message, mode)
+    const [state, decisions] = Decider.decide(session.state, message, {
+      busy: (row) => turns.busy(row, session.turnStartedAt),
+      merge: merge()
+    })
     session.state = state
     if (decisions.length === 0) return Effect.void
     return Effect.forEach(
@@ -187,6 +214,7 @@ export const make = Effect.fnUntraced(function* (deps: {
       route: null,
       routeKnown: false,
       turn: null,
+      turnStartedAt: 0,
       fiber: null,
       lastUsed: clock.currentTimeMillisUnsafe(),
       waitingSince: 0
@@ -196,8 +224,15 @@ export const make = Effect.fnUntraced(function* (deps: {
       actor(session).pipe(
         Effect.tapDefect((defect) => Effect.logError("a session's actor died; the next message revives it", defect)),
         Effect.ensuring(
-          Effect.sync(() => {
-            if (sessions.get(key) === session) sessions.delete(key)
+          Effect.suspend(() => {
+            const { turn } = session
+            // Its successor must find no turn of this one: what the turn came to goes to the disk first.
+            return Effect.ensuring(
+              turn === null ? Effect.void : Fiber.interrupt(turn),
+              Effect.sync(() => {
+                if (sessions.get(key) === session) sessions.delete(key)
+              })
+            )
           })
         )
       )
@@ -209,7 +244,7 @@ export const make = Effect.fnUntraced(function* (deps: {
     ring: (row, previous) => {
       const session = open(row.sessionKey)
       session.lastUsed = clock.currentTimeMillisUnsafe()
-      const as = turns.classify(row.event)
+      const as = turns.classify(row)
       if (as._tag === "Message" && session.mailbox.size() >= mailboxBound) {
         Effect.runSync(Metric.update(refusedDoorbells, 1))
         return
@@ -226,10 +261,13 @@ export const make = Effect.fnUntraced(function* (deps: {
       offer(session, { _tag: "Interrupt", reason })
       return true
     },
-    drain: () => {
-      draining = true
-      for (const session of sessions.values()) offer(session, { _tag: "Drain" })
+    drain: (on) => {
+      if (draining === on) return
+      draining = on
+      for (const session of sessions.values()) offer(session, { _tag: "Drain", on })
     },
+    runningRows: () =>
+      Array.from(sessions.values(), ({ state }) => state.running?.row).filter((row) => row !== undefined),
     stopAll: Effect.suspend(() => {
       const turning: Array<Fiber.Fiber<void>> = []
       for (const session of sessions.values()) {

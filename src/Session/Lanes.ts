@@ -4,7 +4,8 @@
  */
 import { Context, Duration, Effect, Layer, Metric, Schedule } from "effect"
 import { Settings } from "../Config/Settings.ts"
-import { DisplayBusyInputMode } from "../Config/GatewaySettings.ts"
+import { live } from "../Config/LiveSetting.ts"
+import { BusyTextDebounce, BusyTextHardCap } from "../Config/GatewaySettings.ts"
 import { Inbox, type InboxRow } from "../Storage/Inbox.ts"
 import { Transcript } from "../Storage/Transcript.ts"
 import * as Lane from "./Lane.ts"
@@ -44,6 +45,10 @@ export class Lanes extends Context.Service<
     readonly interrupt: (sessionKey: string, reason: StopReason) => Effect.Effect<boolean>
     /** No new turns from now on; completes when the running ones have ended or the time is up, and says how many were left. */
     readonly drain: (timeout: Duration.Duration) => Effect.Effect<number>
+    /** No new turns while it is on; messages wait in the Inbox, and run when it is off again (`conversation D9`). */
+    readonly hold: (on: boolean) => Effect.Effect<void>
+    /** The messages that running turns answer. */
+    readonly runningRows: () => ReadonlyArray<InboxRow>
     /** Stops what still runs; undone rows stay undone. */
     readonly stopAll: Effect.Effect<void>
     /** Since when the message that has waited longest for its actor waits; `null` = none does. */
@@ -59,12 +64,14 @@ export class Lanes extends Context.Service<
       const transcript = yield* Transcript
       const turns = yield* Turns
       const settings = yield* Settings
-      const mode = yield* settings.get(DisplayBusyInputMode)
-      const lanes = yield* Effect.forEach(
+      const quiet = yield* live(settings, BusyTextDebounce)
+      const cap = yield* live(settings, BusyTextHardCap)
+      const merge = () => ({ quiet: Duration.toMillis(quiet()), cap: Duration.toMillis(cap()) })
+      const lanes: ReadonlyArray<Lane.Lane> = yield* Effect.forEach(
         Array.from({ length: laneCount }, (_, index) => index),
-        () => Lane.make({ inbox, transcript, turns, mode })
+        () => Lane.make({ inbox, transcript, turns, merge, ring: (row) => laneFor(row.sessionKey).ring(row, null) })
       )
-      const laneFor = (sessionKey: string) => lanes[laneOf(sessionKey)]!
+      const laneFor = (sessionKey: string): Lane.Lane => lanes[laneOf(sessionKey)]!
 
       const sum = (f: (lane: Lane.Lane) => number): number => {
         let total = 0
@@ -115,13 +122,15 @@ export class Lanes extends Context.Service<
         interrupt: (sessionKey, reason) => Effect.sync(() => laneFor(sessionKey).interrupt(sessionKey, reason)),
         drain: (timeout) =>
           Effect.gen(function* () {
-            for (const lane of lanes) lane.drain()
+            for (const lane of lanes) lane.drain(true)
             yield* Effect.sync(running).pipe(
               Effect.repeat({ while: (turns) => turns > 0, schedule: Schedule.spaced("20 millis") }),
               Effect.timeoutOption(timeout)
             )
             return running()
           }),
+        hold: (on) => Effect.sync(() => lanes.forEach((lane) => lane.drain(on))),
+        runningRows: () => lanes.flatMap((lane) => lane.runningRows()),
         stopAll: Effect.forEach(lanes, (lane) => lane.stopAll, { discard: true }),
         oldestWaiting: () => {
           let oldest: number | null = null

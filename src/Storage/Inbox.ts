@@ -15,6 +15,13 @@ import { sanitizeText } from "./StoredText.ts"
 export const InboxState = Schema.Literals(["waiting", "running", "refused", "done", "dropped", "revoked", "dead"])
 export type InboxState = typeof InboxState.Type
 
+/**
+ * What the gateway itself put into the Inbox: a command whose confirmation was given, a message that wants a turn of its own
+ * (`/queue`), a piece of background work. No sender may make one: the mark is a column of its own, never part of an event.
+ */
+export const Internal = Schema.Literals(["confirmed", "queued", "background"])
+export type Internal = typeof Internal.Type
+
 export interface InboxRow {
   readonly id: number
   readonly link: string
@@ -25,6 +32,8 @@ export interface InboxRow {
   /** How many processes have started its turn (`session U5`). */
   readonly starts: number
   readonly takenAt: number
+  /** Absent: it came from outside. */
+  readonly internal?: Internal
 }
 
 /** A row before it has an id. At least one key must be set; both are unique for 7 days (`relay I3a`). */
@@ -36,6 +45,7 @@ export interface NewInboxRow {
   readonly event: MessageEvent
   readonly provenance: Provenance
   readonly takenAt: number
+  readonly internal?: Internal
 }
 
 const insert = BatchStatement.insert({
@@ -55,7 +65,8 @@ const insert = BatchStatement.insert({
     ["role_authorized", "integer"],
     ["note", "text"],
     ["taken_at", "bigint"],
-    ["ended_at", "bigint"]
+    ["ended_at", "bigint"],
+    ["internal", "text"]
   ],
   identity: "ref",
   returning: "ref",
@@ -73,7 +84,8 @@ const insert = BatchStatement.insert({
     "role_authorized",
     "note",
     "taken_at",
-    "ended_at"
+    "ended_at",
+    "internal"
   ),
   onConflict: "ON CONFLICT DO NOTHING RETURNING id, COALESCE(message_key, buffer_key) AS ref"
 })
@@ -134,7 +146,8 @@ export const taken = (row: NewInboxRow): Write => ({
     flag(row.provenance.roleAuthorized),
     null,
     row.takenAt,
-    null
+    null,
+    row.internal ?? null
   ]
 })
 
@@ -161,7 +174,8 @@ export const buried = (dead: {
     0,
     sanitizeText(dead.reason),
     dead.at,
-    dead.at
+    dead.at,
+    null
   ]
 })
 
@@ -190,7 +204,7 @@ export const waitingDropped = (sessionKey: string, until: number, at: number, no
   row: [sessionKey, until, note, at]
 })
 
-const columns = "id, link, session_key, state, event, via_relay, is_bot, role_authorized, starts, taken_at"
+const columns = "id, link, session_key, state, event, via_relay, is_bot, role_authorized, starts, taken_at, internal"
 
 const Flag = (value: unknown): boolean | null => (value === null || value === undefined ? null : Number(value) !== 0)
 
@@ -201,7 +215,8 @@ const StoredRow = Schema.Struct({
   state: InboxState,
   event: Schema.fromJsonString(MessageEvent),
   starts: Schema.Union([Schema.Number, Schema.FiniteFromString]),
-  taken_at: Schema.Union([Schema.Number, Schema.FiniteFromString])
+  taken_at: Schema.Union([Schema.Number, Schema.FiniteFromString]),
+  internal: Schema.NullOr(Internal)
 })
 const decodeRow = Schema.decodeUnknownEffect(StoredRow)
 
@@ -219,6 +234,12 @@ export class Inbox extends Context.Service<
     readonly recoverRunning: Effect.Effect<number, SqlError.SqlError>
     /** Deletes rows that ended before `before`: their keys are free again. */
     readonly prune: (before: number, limit: number) => Effect.Effect<number, SqlError.SqlError>
+    /** Which of these rows are still undone: an operator may have dropped one meanwhile. */
+    readonly stillUndone: (ids: ReadonlyArray<number>) => Effect.Effect<ReadonlySet<number>, SqlError.SqlError>
+    /** Undone rows of a session, counted up to `limit`. */
+    readonly countUndone: (sessionKey: string, limit: number) => Effect.Effect<number, SqlError.SqlError>
+    /** Undone background work, newest last. */
+    readonly background: Effect.Effect<ReadonlyArray<InboxRow>, SqlError.SqlError>
     /** Undone rows by state. */
     readonly counts: Effect.Effect<Readonly<Record<string, number>>, SqlError.SqlError>
   }
@@ -243,7 +264,8 @@ export class Inbox extends Context.Service<
               roleAuthorized: Flag(raw.role_authorized) === true
             },
             starts: row.starts,
-            takenAt: row.taken_at
+            takenAt: row.taken_at,
+            ...(row.internal === null ? {} : { internal: row.internal })
           })),
           Effect.catch((error) =>
             Effect.logError("an inbox row no longer decodes and was set aside", {
@@ -272,6 +294,15 @@ export class Inbox extends Context.Service<
         `SELECT session_key, MIN(id) AS first FROM inbox WHERE ${undone} AND taken_at < ? GROUP BY session_key ORDER BY first LIMIT ?`,
         `SELECT session_key, MIN(id) AS first FROM inbox WHERE ${undone} AND taken_at < $1 GROUP BY session_key ORDER BY first LIMIT $2`
       )
+      const selectOne = text(
+        `SELECT id FROM inbox WHERE id = ? AND ${undone}`,
+        `SELECT id FROM inbox WHERE id = $1 AND ${undone}`
+      )
+      const counted = `SELECT id FROM inbox WHERE session_key =`
+      const selectCount = text(
+        `SELECT COUNT(*) AS n FROM (${counted} ? AND ${undone} LIMIT ?) AS some`,
+        `SELECT COUNT(*) AS n FROM (${counted} $1 AND ${undone} LIMIT $2) AS some`
+      )
       // The oldest rows only, in order of `id`, so that deleting needs no index over time.
       const oldest = "SELECT id, ended_at FROM inbox ORDER BY id LIMIT"
       const pruneText = text(
@@ -293,6 +324,22 @@ export class Inbox extends Context.Service<
           database.execute("UPDATE inbox SET state = 'waiting' WHERE state = 'running' RETURNING id", []),
           (rows) => rows.length
         ),
+        stillUndone: (ids) =>
+          Effect.map(
+            Effect.forEach(ids, (id) => database.execute(selectOne, [id])),
+            (found) => new Set(found.flat().map((row) => Number(row.id)))
+          ),
+        countUndone: (sessionKey, limit) =>
+          Effect.map(database.execute(selectCount, [sessionKey, limit]), ([row]) => Number(row?.n ?? 0)),
+        background: database
+          .execute(
+            `SELECT ${columns} FROM inbox WHERE internal = 'background' AND internal IS NOT NULL AND ${undone} ORDER BY id`,
+            []
+          )
+          .pipe(
+            Effect.flatMap((rows) => Effect.forEach(rows, decode)),
+            Effect.map((rows) => rows.filter((row) => row !== null))
+          ),
         prune: (before, limit) => Effect.map(database.execute(pruneText, [before, limit]), (rows) => rows.length),
         counts: Effect.map(
           database.execute(`SELECT state, COUNT(*) AS n FROM inbox WHERE ${undone} GROUP BY state`, []),

@@ -7,6 +7,7 @@ import { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql"
 import { gateway } from "./migrations/0001_gateway.ts"
 import { webChat } from "./migrations/0002_web_chat.ts"
+import { prompts } from "./migrations/0005_prompts.ts"
 import { dialects } from "./migrations/Migration.ts"
 import type { Migration } from "./migrations/Migration.ts"
 
@@ -17,14 +18,16 @@ export class MigrationError extends Schema.TaggedError<MigrationError>()("Migrat
   message: Schema.String
 }) {}
 
-/** In order, numbered 1, 2, 3 … without gaps. */
-export const all: ReadonlyArray<Migration> = [gateway, webChat]
+/** In order of their numbers; each that a database lacks is applied, whatever came after it. */
+export const all: ReadonlyArray<Migration> = [gateway, webChat, prompts]
 
-const current = Effect.flatMap(SqlClient.SqlClient, (sql) =>
-  sql<{ readonly id: number | null }>`SELECT max(id) AS id FROM switchboard_migrations`.pipe(
-    Effect.map((rows) => rows[0]?.id ?? 0)
+const applied = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+  sql<{ readonly id: number }>`SELECT id FROM switchboard_migrations`.pipe(
+    Effect.map((rows): ReadonlySet<number> => new Set(rows.map(({ id }) => Number(id))))
   )
 )
+
+const newest = (ids: ReadonlySet<number>): number => Math.max(0, ...ids)
 
 const refuseNewer = (found: number, latest: number) =>
   found <= latest
@@ -51,9 +54,10 @@ export const verify: (
     pg: () => sql`SELECT 1 WHERE to_regclass('switchboard_migrations') IS NOT NULL`,
     orElse: () => sql`SELECT 1 FROM sqlite_schema WHERE name = 'switchboard_migrations'`
   })
-  const found = tables.length === 0 ? 0 : yield* current
+  const known = tables.length === 0 ? new Set<number>() : yield* applied
+  const found = newest(known)
   yield* refuseNewer(found, latest)
-  if (found < latest) {
+  if (!migrations.every(({ id }) => known.has(id))) {
     return yield* new MigrationError({
       reason: "OlderSchema",
       migration: found,
@@ -78,10 +82,10 @@ export const run: (
         .withTransaction(
           Effect.gen(function* () {
             yield* alone
-            const found = yield* current
-            yield* refuseNewer(found, latest)
+            const found = yield* applied
+            yield* refuseNewer(newest(found), latest)
             // another process may have been here between our look and our lock
-            if (found >= migration.id) return false
+            if (found.has(migration.id)) return false
             for (const statement of migration.statements(dialects[dialect])) yield* sql.unsafe(statement)
             const now = yield* Clock.currentTimeMillis
             const { id, name } = migration
@@ -102,12 +106,13 @@ export const run: (
         )
 
     yield* createTable(dialect)
-    yield* Effect.flatMap(current, (found) => refuseNewer(found, latest))
-    const applied: Array<number> = []
+    const before = yield* applied
+    yield* refuseNewer(newest(before), latest)
+    const ran: Array<number> = []
     for (const migration of migrations) {
-      if (migration.id > (yield* current) && (yield* apply(migration))) applied.push(migration.id)
+      if (!before.has(migration.id) && (yield* apply(migration))) ran.push(migration.id)
     }
-    return applied
+    return ran
   }
 )
 

@@ -7,12 +7,8 @@ import { Access } from "../../src/Access/Access.ts"
 import type { Agent } from "../../src/Agent/Agent.ts"
 import * as Echo from "../../src/Agent/Echo.ts"
 import { Settings } from "../../src/Config/Settings.ts"
-import * as Conversation from "../../src/Conversation/Conversation.ts"
 import { Prompts } from "../../src/Conversation/Prompts.ts"
-import { AgentCall } from "../../src/Conversation/AgentCall.ts"
-import { TurnRunner } from "../../src/Conversation/TurnRunner.ts"
-import { Voice } from "../../src/Conversation/Voice.ts"
-import { Typing } from "../../src/Conversation/Typing.ts"
+import { conversation } from "../../src/Gateway.ts"
 import type { Capabilities } from "../../src/Delivery/Outlet.ts"
 import { SendQueues } from "../../src/Delivery/SendQueues.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
@@ -24,6 +20,7 @@ import { Database } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
 import { Installation } from "../../src/Storage/Installation.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
+import { PromptStore } from "../../src/Storage/PromptStore.ts"
 import { Outbox } from "../../src/Storage/Outbox.ts"
 import { Transcript } from "../../src/Storage/Transcript.ts"
 import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyDatabase.ts"
@@ -39,6 +36,9 @@ export interface Said {
   readonly messageId?: string | null
   readonly bufferId?: string | null
   readonly type?: MessageEvent.MessageType
+  readonly media?: ReadonlyArray<MessageEvent.Media>
+  /** A press on a button: prompt and option. */
+  readonly press?: readonly [promptId: string, optionId: string]
 }
 
 export class Chat {
@@ -57,18 +57,20 @@ export class Chat {
     this.platform = new ScriptedOutlet(options.capabilities ?? { ...keyed, streaming: false })
     this.process = IntakeLive.layer.pipe(
       Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Access.layer)),
-      Layer.provideMerge(Conversation.layer),
-      Layer.provideMerge(TurnRunner.layer),
-      Layer.provideMerge(AgentCall.layer),
-      Layer.provideMerge(Voice.layer),
-      Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer)),
+      Layer.provideMerge(conversation),
       Layer.provideMerge(
-        Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer)
+        Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer, PromptStore.layer)
       ),
       Layer.provide(Layer.succeedContext(database)),
       Layer.provide(options.agent ?? Echo.layer),
       Layer.provide(
-        Settings.layerFrom({ TEST_ALLOW_ALL_USERS: "true", "display.busy_ack_enabled": false, ...options.settings })
+        Settings.layerFrom({
+          TEST_ALLOW_ALL_USERS: "true",
+          "display.busy_ack_enabled": false,
+          "approvals.destructive_slash_confirm": false,
+          SWITCHBOARD_GATEWAY_BUSY_TEXT_DEBOUNCE_SECONDS: 0,
+          ...options.settings
+        })
       ),
       Layer.orDie
     )
@@ -131,7 +133,7 @@ export class Chat {
   /** Gives a message to the intake, without letting anything else happen yet. */
   readonly hand = (text: string, said: Said = {}): Effect.Effect<IntakeOutcome> =>
     Effect.suspend(() => {
-      const { bufferId, chat = "1", chatType = "dm", messageId = `p${++this.count}`, type, user = "u" } = said
+      const { bufferId, chat = "1", chatType = "dm", messageId = `p${++this.count}`, user = "u" } = said
       const event = MessageEvent.text(
         Source.make({ platform: "test", chatId: chat, chatType, userId: user }),
         text,
@@ -141,7 +143,21 @@ export class Chat {
         Effect.orDie(
           this.get(Intake).take([
             {
-              event: type === undefined ? event : { ...event, type },
+              event: {
+                ...event,
+                ...(said.type === undefined ? {} : { type: said.type }),
+                ...(said.media === undefined ? {} : { media: said.media }),
+                ...(said.press === undefined
+                  ? {}
+                  : {
+                      promptResponse: {
+                        promptId: said.press[0],
+                        optionId: said.press[1],
+                        label: null,
+                        promptMessageId: null
+                      }
+                    })
+              },
               provenance: Source.untrusted,
               link: "test:",
               bufferId: bufferId ?? null
@@ -154,6 +170,12 @@ export class Chat {
 
   /** A message, and everything that follows from it without time passing. */
   readonly say = (text: string, said: Said = {}): Effect.Effect<void> => Effect.andThen(this.hand(text, said), quiet)
+
+  /** Presses a button of the newest prompt. */
+  readonly press = (optionId: string, said: Said = {}): Effect.Effect<void> =>
+    Effect.suspend(() =>
+      this.say(`/${optionId}`, { press: [this.platform.prompts.at(-1)?.promptId ?? "", optionId], ...said })
+    )
 
   texts(chat = "1"): ReadonlyArray<string> {
     return this.platform.texts(chat)

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
+import * as Texts from "../../src/Conversation/Texts.ts"
 import { laneCount, laneOf, Lanes } from "../../src/Session/Lanes.ts"
 import { make } from "../Conversation/Chat.ts"
 import { pass, quiet } from "../support/Passing.ts"
@@ -142,11 +143,12 @@ describe("Lanes", () => {
       yield* chat.say("elsewhere", { chat: "2" })
       yield* pass("6 seconds")
       assert.strictEqual(yield* Fiber.join(draining), 0)
-      assert.deepStrictEqual(chat.texts(), ["running"])
+      assert.deepStrictEqual(chat.texts(), [Texts.notices.draining, "running"])
       assert.deepStrictEqual(yield* chat.inbox, ["!sleep 5000 running: done", "later: waiting", "elsewhere: waiting"])
       yield* chat.restart
       yield* pass("10 seconds")
-      assert.deepStrictEqual([...chat.texts(), ...chat.texts("2")], ["running", "later", "elsewhere"])
+      assert.deepStrictEqual(chat.texts(), [Texts.notices.draining, "running", "later"])
+      assert.deepStrictEqual(chat.texts("2"), [Texts.notices.draining, "elsewhere"])
     })
   )
 

@@ -71,6 +71,7 @@ export const planted = {
                 Effect.runForkWith(context)(
                   turns.run({
                     row,
+                    joined: [],
                     sessionKey: row.sessionKey,
                     generation: row.id,
                     route: null,

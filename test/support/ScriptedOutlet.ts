@@ -3,7 +3,7 @@
  * test scripts it. What people would see is in `screen`; what was asked of it, with the time, is in `calls`.
  */
 import { Clock, Effect, Latch } from "effect"
-import type { Capabilities, EditRequest, Outlet, SendRequest } from "../../src/Delivery/Outlet.ts"
+import type { Capabilities, EditRequest, Outlet, PromptRequest, SendRequest } from "../../src/Delivery/Outlet.ts"
 import { SendError, type SendErrorKind } from "../../src/Message/SendError.ts"
 
 export interface Call {
@@ -49,6 +49,8 @@ export const marking: Capabilities = { ...keyed, settle: "mark" }
 export class ScriptedOutlet {
   readonly calls: Array<Call> = []
   readonly screen: Array<Shown> = []
+  /** Prompts with buttons, in the order in which they were shown. */
+  readonly prompts: Array<PromptRequest> = []
   /** Asked before every send and edit; the n-th call of its kind, from 0. */
   script: (call: Call, n: number) => Answer = () => "ok"
   givesIds = true
@@ -144,6 +146,16 @@ export class ScriptedOutlet {
           })
         )
       ),
+    prompt: (request) =>
+      Effect.flatMap(Clock.currentTimeMillis, (at) => {
+        const asSend: SendRequest = { ...request, notify: true }
+        return this.answered(this.record("send", at, asSend), () =>
+          Effect.sync(() => {
+            this.prompts.push(request)
+            return { messageId: this.carryOut(asSend) }
+          })
+        )
+      }),
     typing: (target) =>
       Effect.map(Clock.currentTimeMillis, (at) => {
         this.calls.push({ op: "typing", at, key: "", chat: target.chatId, text: "", replyTo: null })
