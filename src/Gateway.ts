@@ -19,6 +19,7 @@ import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
 import { Voice } from "./Conversation/Voice.ts"
+import { Watch } from "./Conversation/Watch.ts"
 import * as Reply from "./Delivery/Reply.ts"
 import { SendQueues } from "./Delivery/SendQueues.ts"
 import { Health, type Status } from "./Operations/Health.ts"
@@ -69,6 +70,7 @@ export const conversation = Conversation.layer.pipe(
   Layer.provideMerge(PromptDesk.layer),
   Layer.provideMerge(Layer.mergeAll(TurnRunner.layer, Confirmations.layer)),
   Layer.provideMerge(AgentCall.layer),
+  Layer.provideMerge(Watch.layer),
   Layer.provideMerge(Layer.mergeAll(Voice.layer, Approvals.layer)),
   Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer))
 )

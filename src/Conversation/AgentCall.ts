@@ -2,11 +2,10 @@
  * What the agent does in one turn, and what of it is seen meanwhile: typing, preview, tool lines, questions (`conversation`
  * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
  */
-import { Clock, Context, Duration, Effect, type Fiber, Layer, Schedule, type Scope, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Layer, type Scope, Stream } from "effect"
 import { Agent, type AgentError, type AgentEvent, type AgentRun, type Answer, noChoices } from "../Agent/Agent.ts"
 import {
   AgentClarifyTimeout,
-  AgentGatewayTimeout,
   ApprovalsGatewayTimeout,
   ApprovalsMode,
   StreamingBufferThreshold,
@@ -19,18 +18,19 @@ import { redact } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
-import type { Turn } from "../Session/Turns.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import type { OutboxRow } from "../Storage/Outbox.ts"
-import { type Route, Transcript } from "../Storage/Transcript.ts"
+import { Transcript } from "../Storage/Transcript.ts"
 import * as Answers from "./Answers.ts"
 import { Approvals } from "./Approvals.ts"
 import * as Preview from "./Preview.ts"
 import { type Prompt, Prompts } from "./Prompts.ts"
+import type { Run } from "./Run.ts"
 import * as Texts from "./Texts.ts"
 import { Typing } from "./Typing.ts"
 import * as Voice from "./Voice.ts"
+import { Watch } from "./Watch.ts"
 
 const historyBound = 200
 
@@ -40,37 +40,11 @@ export interface Produced {
   readonly attachments: ReadonlyArray<string>
 }
 
-/** What one run keeps track of. */
-export interface Run extends Voice.Occasion {
-  readonly turn: Turn
-  readonly outlet: Outlet | null
-  /** The conversation that it belongs to; a first turn's is stored with its end. */
-  readonly route: Route
-  preview: Preview.Preview | null
-  attachments: Array<string>
-  /** Interim texts so far: each has keys of its own, the same in a second run of the turn. */
-  interim: number
-  prompts: number
-  /** Messages that its agent took while it ran: they end with it (`conversation Y4`). */
-  readonly steered: Array<InboxRow>
-  /** What an earlier run of this turn left on the screen. */
-  orphan: string | null
-  /** The warning that it seems stuck was given. */
-  warned: boolean
-  /** Epoch milliseconds of the agent's last sign of life. */
-  lastActive: number
-  /** The agent gave none for too long, and its fiber was interrupted for that. */
-  isStuck: boolean
-}
-
 /** What an agent waits for a person to answer. */
 type Asking = Extract<AgentEvent, { readonly _tag: "Question" | "Approval" }>
 
 /** Time that a prompt has to reach its chat (`conversation A3`, C1). */
 const promptPatience = Duration.seconds(15)
-/** How often silent agents are looked for. */
-const watchEvery = Duration.seconds(30)
-
 export class AgentCall extends Context.Service<
   AgentCall,
   {
@@ -93,6 +67,7 @@ export class AgentCall extends Context.Service<
       const typing = yield* Typing
       const prompts = yield* Prompts
       const approvals = yield* Approvals
+      const watch = yield* Watch
       const voice = yield* Voice.Voice
       const settings = yield* Settings
       const clarifyTimeout = yield* settings.get(AgentClarifyTimeout)
@@ -104,22 +79,8 @@ export class AgentCall extends Context.Service<
         threshold: yield* settings.get(StreamingBufferThreshold),
         cursor: yield* settings.get(StreamingCursor)
       }
-      const inactivity = Duration.toMillis(yield* settings.get(AgentGatewayTimeout))
       const clock = yield* Clock.Clock
       const running = new Map<string, { readonly run: Run; readonly agentRun: AgentRun }>()
-      const watched = new Map<Run, Fiber.Fiber<unknown, unknown>>()
-
-      /** One watch for all turns: an agent without a sign of life is stopped, one that waits for its user is not (`conversation L4`). */
-      const watch = Effect.sync(() => {
-        const before = clock.currentTimeMillisUnsafe() - inactivity
-        for (const [run, fiber] of watched) {
-          if (run.lastActive > before || prompts.of(run.turn.sessionKey).length > 0) continue
-          run.isStuck = true
-          fiber.interruptUnsafe()
-        }
-      })
-      if (inactivity > 0) yield* Effect.forkScoped(Effect.schedule(watch, Schedule.spaced(watchEvery)))
-
       /** Something shown in the middle of a turn: its own commit, under a key that a second run of the turn repeats. */
       const interject = (run: Run, said: Voice.Said) =>
         Effect.catch(Effect.asVoid(voice.say(run, said)), (error) =>
@@ -134,9 +95,7 @@ export class AgentCall extends Context.Service<
           : queues.settled(first.key).pipe(
               Effect.timeoutOption(promptPatience),
               Effect.map((sent) => sent._tag === "None" || !sent.value),
-              Effect.tap((failed) =>
-                failed ? Effect.forEach(rows, queues.withdraw, { discard: true }) : Effect.void
-              )
+              Effect.tap((failed) => (failed ? Effect.forEach(rows, queues.withdraw, { discard: true }) : Effect.void))
             )
       }
 
@@ -262,18 +221,13 @@ export class AgentCall extends Context.Service<
           )
         })
         yield* Effect.acquireRelease(
-          Effect.withFiber((fiber) => {
-            run.lastActive = clock.currentTimeMillisUnsafe()
-            running.set(turn.sessionKey, { run, agentRun })
-            watched.set(run, fiber)
-            return Effect.void
-          }),
+          Effect.sync(() => running.set(turn.sessionKey, { run, agentRun })),
           () =>
             Effect.sync(() => {
-              watched.delete(run)
               if (running.get(turn.sessionKey)?.run === run) running.delete(turn.sessionKey)
             })
         )
+        yield* watch.during(run)
         const streams = run.outlet !== null && run.capabilities.edit && (streaming ?? run.capabilities.streaming)
         let text = ""
         yield* Stream.runForEach(agentRun.events, (event): Effect.Effect<void, never, Scope.Scope> => {
@@ -292,6 +246,7 @@ export class AgentCall extends Context.Service<
                 notify: false
               })
             case "ToolStarted":
+              run.tool = event.tool
               return interject(run, {
                 kind: "tool",
                 cause: `${run.cause}:${run.interim++}`,
@@ -300,6 +255,8 @@ export class AgentCall extends Context.Service<
                 replyTo: null
               })
             case "ToolFinished":
+              if (run.tool === event.tool) run.tool = null
+              return Effect.void
             case "Reasoning":
             case "Plan":
             case "Usage":

@@ -61,8 +61,7 @@ export const typed = (prompt: Prompt, text: string): Meaning | null => {
   }
   if (said === "") return null
   const number = /^\d+$/.test(said) ? Number(said) : null
-  const chosen =
-    prompt.choices[(number ?? 0) - 1] ?? prompt.choices.find((choice) => labelOf(choice) === labelOf(said))
+  const chosen = prompt.choices[(number ?? 0) - 1] ?? prompt.choices.find((choice) => labelOf(choice) === labelOf(said))
   if (chosen !== undefined) return says(chosen)
   if (prompt.takesText) return says(said)
   return number === null ? null : { _tag: "NotThis" }

@@ -111,11 +111,7 @@ export class Confirmations extends Context.Service<
               ]
         const text = option.run === null ? Texts.cancelled : ""
         const { remember } = option
-        const stores = [
-          done,
-          promptEnded(prompt.id),
-          ...(remember === null ? [] : [preferred(remember, "off")])
-        ]
+        const stores = [done, promptEnded(prompt.id), ...(remember === null ? [] : [preferred(remember, "off")])]
         const put = yield* sayAndTake(row, `prompt:${row.id}`, text, rows, stores)
         if (remember !== null) preferences.set(remember, "off")
         prompts.takeStored(prompt)

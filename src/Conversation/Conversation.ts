@@ -81,8 +81,7 @@ export const layer = Layer.effect(
 
     const busy = (row: InboxRow, startedAt: number): Busy => {
       const wanted = mode()
-      const isEarly =
-        row.event.source.platform === "telegram" && clock.currentTimeMillisUnsafe() - startedAt < grace
+      const isEarly = row.event.source.platform === "telegram" && clock.currentTimeMillisUnsafe() - startedAt < grace
       return { mode: wanted === "interrupt" && isEarly ? "queue" : wanted, because: null }
     }
 
@@ -131,7 +130,8 @@ export const layer = Layer.effect(
         const { event } = row
         if (event.promptResponse !== null && row.internal === undefined) return { _tag: "Press" as const }
         if (confirmations.answeredBy(row) !== null) return { _tag: "Press" as const }
-        const name = row.internal === undefined || row.internal === "confirmed" ? SlashCommand.parse(event.text)?.name : null
+        const name =
+          row.internal === undefined || row.internal === "confirmed" ? SlashCommand.parse(event.text)?.name : null
         return name == null || name === ""
           ? { _tag: "Message" as const }
           : { _tag: "Command" as const, name, policy: Commands.find(name)?.policy ?? "now" }
@@ -148,9 +148,7 @@ export const layer = Layer.effect(
           return desk.press(row, row.event.promptResponse)
         }).pipe(notStored("a press was not stored; it will be tried again", [])),
       answer: (sessionKey, row) =>
-        desk
-          .type(sessionKey, row, mode() === "interrupt")
-          .pipe(notStored("an answer was not stored", false)),
+        desk.type(sessionKey, row, mode() === "interrupt").pipe(notStored("an answer was not stored", false)),
       steer: (sessionKey, row) =>
         Effect.tap(runner.steer(sessionKey, row), (taken) => (taken ? tell(row, "steered") : Effect.void)),
       tell,

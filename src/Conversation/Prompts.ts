@@ -104,8 +104,7 @@ export class Prompts extends Context.Service<
       )
 
       return {
-        idOf: (...parts) =>
-          `${nonce}.${createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 8)}`,
+        idOf: (...parts) => `${nonce}.${createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 8)}`,
         open: (prompt) =>
           Effect.asVoid(
             Effect.acquireRelease(

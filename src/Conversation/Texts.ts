@@ -31,8 +31,14 @@ export const failures: Readonly<Record<AgentError["category"], string>> = {
 export const internal = (errorId: string): string =>
   `⚠️ Sorry, something unexpected went wrong (error ${errorId}). Please try again, or start afresh with /new.`
 
-export const stuck =
-  "⏱️ The agent gave no sign of life for too long and was stopped. agent.gateway_timeout raises the limit."
+export const stuck = (minutes: number, tool: string | null): string =>
+  `⏱️ The agent gave no sign of life for ${minutes} min${tool === null ? "" : ` (last tool: ${tool})`} and was stopped. ` +
+  "agent.gateway_timeout raises the limit."
+export const goneQuiet = (idle: number, left: number | null): string =>
+  `⚠️ The agent has given no sign of life for ${idle} min.` +
+  (left === null ? " /stop ends it." : ` In ${left} min it will be stopped; /stop ends it now.`)
+export const stillWorking = (minutes: number, tool: string | null): string =>
+  `⏳ Still working, for ${minutes} min${tool === null ? "" : ` (${tool})`}.`
 export const nothingSaid = "⚠️ The agent finished without an answer. Please try again."
 export const diedTooOften = "⚠️ This message made the gateway stop several times and was set aside. Please rephrase it."
 export const stopped = "⚡ Stopped. You can go on."

@@ -5,7 +5,7 @@
  */
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Random, Semaphore } from "effect"
 import type { AgentError } from "../Agent/Agent.ts"
-import { GatewayMaxRunningTurns, MaxConcurrentSessions } from "../Config/GatewaySettings.ts"
+import { AgentGatewayTimeout, GatewayMaxRunningTurns, MaxConcurrentSessions } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import * as Reply from "../Delivery/Reply.ts"
@@ -17,7 +17,8 @@ import { ended, Inbox, type InboxRow, started } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Outbox, type OutboxRow } from "../Storage/Outbox.ts"
 import { type Route, said } from "../Storage/Transcript.ts"
-import { AgentCall, type Produced, type Run } from "./AgentCall.ts"
+import { AgentCall, type Produced } from "./AgentCall.ts"
+import type { Run } from "./Run.ts"
 import * as Texts from "./Texts.ts"
 import * as TurnEnd from "./TurnEnd.ts"
 import { type Occasion, Voice } from "./Voice.ts"
@@ -57,6 +58,7 @@ export class TurnRunner extends Context.Service<
       const queues = yield* SendQueues
       const voice = yield* Voice
       const clock = yield* Clock.Clock
+      const inactivity = yield* (yield* Settings).get(AgentGatewayTimeout)
       const inbox = yield* Inbox
       const outbox = yield* Outbox
       const settings = yield* Settings
@@ -173,7 +175,11 @@ export class TurnRunner extends Context.Service<
       const concludeStuck = (run: Run) =>
         Effect.andThen(
           Effect.logWarning("an agent gave no sign of life and was stopped", { session: run.turn.sessionKey }),
-          conclude(run, { texts: [Texts.stuck], transcript: "unanswered", answer: "" })
+          conclude(run, {
+            texts: [Texts.stuck(Math.round(Duration.toMinutes(inactivity)), run.tool)],
+            transcript: "unanswered",
+            answer: ""
+          })
         )
 
       const concludeDefect = Effect.fnUntraced(function* (run: Run, cause: Cause.Cause<AgentError>) {
@@ -210,7 +216,7 @@ export class TurnRunner extends Context.Service<
           interim: 0,
           lastActive: now(),
           isStuck: false,
-          warned: false,
+          tool: null,
           prompts: 0,
           steered: [],
           orphan: turn.row.starts === 0 ? null : yield* orphanOf(occasion)

@@ -25,6 +25,8 @@ interface Active {
   due: number
   paused: boolean
   calling: boolean
+  /** The platform was told, and may show it until it is told otherwise. */
+  shown: boolean
 }
 
 const failures = Metric.counter("typing_failures_total", {
@@ -46,7 +48,7 @@ export class Typing extends Context.Service<
       const active = new Set<Active>()
       const calls = yield* FiberSet.make<void>()
       const run = yield* FiberSet.runtime(calls)<never>()
-      /** Open while a turn runs: an idle gateway has no ticker. */
+      /** Open while an indicator is to be shown: an idle gateway has no ticker, nor one whose turns wait for people. */
       const busy = yield* Latch.make(false)
       let calling = 0
 
@@ -69,10 +71,31 @@ export class Typing extends Context.Service<
             continue
           entry.due = now + every
           entry.calling = true
+          entry.shown = true
           calling++
           run(show(entry))
         }
       })
+      /** Some platforms show it until they are told that it is over (`relay L4`). */
+      const clear = (entry: Active): void => {
+        const { typingEnded } = entry.outlet
+        if (!entry.shown || typingEnded === undefined || !entry.outlet.isUp()) return
+        entry.shown = false
+        run(
+          typingEnded(entry.target).pipe(
+            Effect.timeout(abandonAfter),
+            Effect.catch(() => Metric.update(failures, 1))
+          )
+        )
+      }
+
+      const settle = (): void => {
+        let isShown = false
+        for (const entry of active) if ((isShown = !entry.paused)) break
+        if (isShown) busy.openUnsafe()
+        else busy.closeUnsafe()
+      }
+
       yield* busy.await.pipe(
         Effect.andThen(Effect.sleep(tick)),
         Effect.andThen(beat),
@@ -89,7 +112,8 @@ export class Typing extends Context.Service<
                 target,
                 due: clock.currentTimeMillisUnsafe() + firstAfter,
                 paused: false,
-                calling: false
+                calling: false,
+                shown: false
               }
               active.add(entry)
               busy.openUnsafe()
@@ -97,17 +121,21 @@ export class Typing extends Context.Service<
                 entry,
                 pause: () => {
                   entry.paused = true
+                  clear(entry)
+                  settle()
                 },
                 resume: () => {
                   entry.paused = false
                   entry.due = 0
+                  settle()
                 }
               }
             }),
             ({ entry }) =>
               Effect.sync(() => {
                 active.delete(entry)
-                if (active.size === 0) busy.closeUnsafe()
+                clear(entry)
+                settle()
               })
           )
       }

@@ -1,12 +1,13 @@
 /**
  * Deletes what has ended long enough ago (`relay I3a`, `delivery O3`): ended Inbox rows with their duplicate keys, ended
- * Outbox rows. In small pieces, so that no message waits for it; never an open row.
+ * Outbox rows, expired prompts. In small pieces, so that no message waits for it; never an open row.
  */
 import { Clock, Duration, Effect, Layer, Schedule } from "effect"
 import { DeliveryKeepDays } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { Inbox } from "../Storage/Inbox.ts"
 import { Outbox } from "../Storage/Outbox.ts"
+import { PromptStore } from "../Storage/PromptStore.ts"
 
 /** How long a message's ids are remembered against duplicates. */
 const inboxKept = Duration.days(7)
@@ -17,6 +18,7 @@ export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
     const inbox = yield* Inbox
     const outbox = yield* Outbox
+    const prompts = yield* PromptStore
     const clock = yield* Clock.Clock
     const outboxKept = Duration.days(yield* (yield* Settings).get(DeliveryKeepDays))
 
@@ -28,6 +30,7 @@ export const layer = Layer.effectDiscard(
 
     yield* Effect.suspend(() => untilNone(inbox.prune(before(inboxKept), piece))).pipe(
       Effect.andThen(Effect.suspend(() => untilNone(outbox.prune(before(outboxKept), piece)))),
+      Effect.andThen(Effect.suspend(() => prompts.prune(before(inboxKept)))),
       Effect.catch((error) => Effect.logWarning("old rows were not deleted, will try again", error.message)),
       Effect.schedule(Schedule.spaced(every)),
       Effect.forkScoped

@@ -135,17 +135,20 @@ export const make = Effect.fnUntraced(function* (deps: {
           )
         )
       case "Execute":
-        return Effect.map(turns.execute(decision.row, decision.name, {
-          sessionKey: session.key,
-          route: session.route,
-          running: session.state.running?.row ?? null,
-          stopped: decision.stopped,
-          queued: session.state.queue.length,
-          dropped: decision.dropped,
-          routed: (route) => {
-            session.route = route
-          }
-        }), ringAll)
+        return Effect.map(
+          turns.execute(decision.row, decision.name, {
+            sessionKey: session.key,
+            route: session.route,
+            running: session.state.running?.row ?? null,
+            stopped: decision.stopped,
+            queued: session.state.queue.length,
+            dropped: decision.dropped,
+            routed: (route) => {
+              session.route = route
+            }
+          }),
+          ringAll
+        )
       case "Press":
         return Effect.map(turns.press(session.key, decision.row), (taken): Message | void => {
           if (taken === null) return { _tag: "Declined", row: decision.row }

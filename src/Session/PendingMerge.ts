@@ -76,7 +76,10 @@ export const takeFirst = (
   for (const next of others) {
     // What comes over the relay, or from the web chat, was a message of its own already there (`conversation B6`).
     const isBurst =
-      quiet > 0 && !next.provenance.viaRelay && next.takenAt - last.takenAt <= quiet && next.takenAt - first.takenAt <= cap
+      quiet > 0 &&
+      !next.provenance.viaRelay &&
+      next.takenAt - last.takenAt <= quiet &&
+      next.takenAt - first.takenAt <= cap
     const event = isOne(first, last, next) ? merge(row.event, next.event, isBurst) : null
     if (event === null) break
     joined.push(last)

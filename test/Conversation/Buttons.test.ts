@@ -24,7 +24,10 @@ const asking = (more: Partial<Extract<AgentEvent, { readonly _tag: "Approval" }>
             ...more
           }),
           Stream.fromEffect(
-            Effect.map(Deferred.await(answered), (answer): AgentEvent => ({ _tag: "Final", text: JSON.stringify(answer) }))
+            Effect.map(Deferred.await(answered), (answer): AgentEvent => ({
+              _tag: "Final",
+              text: JSON.stringify(answer)
+            }))
           )
         ),
         answer: (_, answer) => Effect.asVoid(Deferred.succeed(answered, answer)),
@@ -71,11 +74,7 @@ describe("a prompt with buttons", () => {
       yield* chat.say("7")
       yield* chat.say("never mind that")
       yield* pass("1 second")
-      assert.deepStrictEqual(chat.texts().slice(1), [
-        Texts.noSuchChoice(2),
-        "no answer (cancelled)",
-        "never mind that"
-      ])
+      assert.deepStrictEqual(chat.texts().slice(1), [Texts.noSuchChoice(2), "no answer (cancelled)", "never mind that"])
     })
   )
 

@@ -59,7 +59,14 @@ export class Chat {
       Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Access.layer)),
       Layer.provideMerge(conversation),
       Layer.provideMerge(
-        Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer, PromptStore.layer)
+        Layer.mergeAll(
+          Journal.layer,
+          Inbox.layer,
+          Outbox.layer,
+          Transcript.layer,
+          Installation.layer,
+          PromptStore.layer
+        )
       ),
       Layer.provide(Layer.succeedContext(database)),
       Layer.provide(options.agent ?? Echo.layer),
@@ -68,6 +75,7 @@ export class Chat {
           TEST_ALLOW_ALL_USERS: "true",
           "display.busy_ack_enabled": false,
           "approvals.destructive_slash_confirm": false,
+          "agent.gateway_notify_interval": 0,
           SWITCHBOARD_GATEWAY_BUSY_TEXT_DEBOUNCE_SECONDS: 0,
           ...options.settings
         })

@@ -8,7 +8,14 @@ import { keyed } from "../support/ScriptedOutlet.ts"
 import { make } from "./Chat.ts"
 
 const queueing = { settings: { "display.busy_input_mode": "queue" } }
-const picture = (ref: string): Media => ({ ref, kind: "image", mime: "image/jpeg", size: null, filename: null, caption: null })
+const picture = (ref: string): Media => ({
+  ref,
+  kind: "image",
+  mime: "image/jpeg",
+  size: null,
+  filename: null,
+  caption: null
+})
 const photo = (ref: string) => ({ type: "photo" as const, media: [picture(ref)] })
 
 /** Works for a minute, takes what it is handed meanwhile, and answers with all of it. */
@@ -36,7 +43,10 @@ const counting = Layer.succeed(Agent, {
       const text = `${turn.text}: ${turn.media.map(({ ref }) => ref).join(" ")}`
       return {
         events: Stream.fromEffect(
-          Effect.as(Effect.raceFirst(Deferred.await(wait), Effect.sleep("10 seconds")), { _tag: "Final" as const, text })
+          Effect.as(Effect.raceFirst(Deferred.await(wait), Effect.sleep("10 seconds")), {
+            _tag: "Final" as const,
+            text
+          })
         ),
         answer: () => Effect.void,
         steer: () => Effect.succeed(false)

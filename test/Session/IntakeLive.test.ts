@@ -29,8 +29,8 @@ const make = Effect.fnUntraced(function* (
     interrupt: (key, reason) =>
       Effect.sync(() => (rings.push({ key: `${reason} ${key}`, id: 0, previous: null }), true)),
     drain: () => Effect.succeed(0),
-  hold: () => Effect.void,
-  runningRows: () => [],
+    hold: () => Effect.void,
+    runningRows: () => [],
     stopAll: Effect.void,
     oldestWaiting: () => null,
     view: () => ({ resident: 0, running: 0, queued: 0 })

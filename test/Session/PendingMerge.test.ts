@@ -78,7 +78,10 @@ describe("follow-ups that become one message", () => {
 
   it("an album is one message with all its pictures, an equal caption once", () => {
     const { row } = takeFirst([photo(1, "sea"), photo(2, "sea"), photo(3)], typing)
-    assert.deepStrictEqual([row.event.text, row.event.media.map(({ ref }) => ref)], ["sea", ["/1.jpg", "/2.jpg", "/3.jpg"]])
+    assert.deepStrictEqual(
+      [row.event.text, row.event.media.map(({ ref }) => ref)],
+      ["sea", ["/1.jpg", "/2.jpg", "/3.jpg"]]
+    )
   })
 
   it("nobody's words are joined with another's", () => {
