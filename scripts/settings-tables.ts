@@ -5,9 +5,10 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { Duration } from "effect"
-import * as Access from "../src/Access/Access.ts"
+import { accessSettings } from "../src/Access/KnownSettings.ts"
 import { gatewaySettings } from "../src/Config/GatewaySettings.ts"
 import type { Setting } from "../src/Config/Setting.ts"
+import { commandSettings } from "../src/Conversation/Commands/CommandSettings.ts"
 import { relaySettings } from "../src/Relay/RelaySettings.ts"
 
 export const page = path.join(import.meta.dirname, "../docs/configure.md")
@@ -38,7 +39,8 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
 const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   gateway: gatewaySettings,
   relay: relaySettings,
-  access: [Access.GatewayAllowedUsers, Access.GatewayAllowAllUsers, ...Object.values(Access.settingsOf("PLATFORM"))]
+  commands: commandSettings,
+  access: accessSettings(["PLATFORM"])
 }
 
 /** The page with every table between its marks as the program has it; fails when a mark is missing. */

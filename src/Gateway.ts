@@ -5,6 +5,8 @@
 import type { SqlError } from "effect/sql"
 import { Clock, Context, Effect, Layer, Schema } from "effect"
 import { Access } from "./Access/Access.ts"
+import { Pairing } from "./Access/Pairing.ts"
+import { Strangers } from "./Access/Strangers.ts"
 import type { Agent } from "./Agent/Agent.ts"
 import * as Echo from "./Agent/Echo.ts"
 import type { ConfigError } from "./Config/ConfigError.ts"
@@ -15,6 +17,9 @@ import { Approvals } from "./Conversation/Approvals.ts"
 import { Confirmations } from "./Conversation/Confirmations.ts"
 import * as Conversation from "./Conversation/Conversation.ts"
 import { PromptDesk } from "./Conversation/PromptDesk.ts"
+import { Dispatcher } from "./Conversation/Commands/Dispatcher.ts"
+import { GatewayControls } from "./Conversation/Commands/GatewayControls.ts"
+import { Skills } from "./Conversation/Commands/Skills.ts"
 import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
@@ -22,6 +27,7 @@ import { Voice } from "./Conversation/Voice.ts"
 import { Watch } from "./Conversation/Watch.ts"
 import * as Reply from "./Delivery/Reply.ts"
 import { SendQueues } from "./Delivery/SendQueues.ts"
+import * as ChatControls from "./Operations/ChatControls.ts"
 import { Health, type Status } from "./Operations/Health.ts"
 import { paths } from "./Operations/Home.ts"
 import { Lifecycle } from "./Operations/Lifecycle.ts"
@@ -31,6 +37,7 @@ import { Registry } from "./Platforms/Registry.ts"
 import { Supervisor } from "./Platforms/Supervisor.ts"
 import * as IntakeLive from "./Session/IntakeLive.ts"
 import { Lanes } from "./Session/Lanes.ts"
+import * as Revocation from "./Session/Revocation.ts"
 import { Database, type StorageError } from "./Storage/Database.ts"
 import { Inbox } from "./Storage/Inbox.ts"
 import { Installation } from "./Storage/Installation.ts"
@@ -67,23 +74,25 @@ export interface Parts {
 
 /** What a message means and what is done about it. */
 export const conversation = Conversation.layer.pipe(
-  Layer.provideMerge(PromptDesk.layer),
+  Layer.provideMerge(Layer.mergeAll(PromptDesk.layer, Dispatcher.layer)),
   Layer.provideMerge(Layer.mergeAll(TurnRunner.layer, Confirmations.layer)),
   Layer.provideMerge(AgentCall.layer),
   Layer.provideMerge(Watch.layer),
   Layer.provideMerge(Layer.mergeAll(Voice.layer, Approvals.layer)),
-  Layer.provideMerge(Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer))
+  Layer.provideMerge(
+    Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
+  )
 )
 
 /** Everything between adapters and agent, over whatever database, registry and agent are given. */
 export const coreOf = ({ journal, lanes }: Parts) =>
-  Health.layer.pipe(
+  Layer.mergeAll(Health.layer, ChatControls.layer).pipe(
     Layer.provideMerge(Lifecycle.layer),
     Layer.provideMerge(Supervisor.layer),
-    Layer.provideMerge(IntakeLive.layer),
-    Layer.provideMerge(Layer.mergeAll(lanes, Access.layer)),
+    Layer.provideMerge(Layer.mergeAll(IntakeLive.layer, Revocation.layer)),
+    Layer.provideMerge(Layer.mergeAll(lanes, Strangers.layer)),
     Layer.provideMerge(conversation),
-    Layer.provideMerge(Retention.layer),
+    Layer.provideMerge(Layer.mergeAll(Retention.layer, Pairing.layer)),
     Layer.provideMerge(
       Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer, PromptStore.layer)
     )

@@ -3,20 +3,20 @@
  * what does not decode before anything runs (`operations F11`).
  */
 import { Effect } from "effect"
-import * as Access from "../Access/Access.ts"
+import { accessSettings } from "../Access/KnownSettings.ts"
 import { ConfigError, type ConfigProblem } from "../Config/ConfigError.ts"
 import { gatewaySettings } from "../Config/GatewaySettings.ts"
 import type { Setting } from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
+import { commandSettings } from "../Conversation/Commands/CommandSettings.ts"
 import { platformNames } from "../Message/Platform.ts"
 import { relaySettings } from "../Relay/RelaySettings.ts"
 
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...gatewaySettings,
   ...relaySettings,
-  Access.GatewayAllowedUsers,
-  Access.GatewayAllowAllUsers,
-  ...platformNames.flatMap((name) => Object.values(Access.settingsOf(name)))
+  ...commandSettings,
+  ...accessSettings(platformNames)
 ]
 
 /** Fails when something does not decode; gives what is ignored or replaced by a default. */

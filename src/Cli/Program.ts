@@ -7,12 +7,14 @@ import { Effect, Exit, Layer, Logger } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { redact } from "../Config/Redact.ts"
 import { version } from "../Operations/Version.ts"
+import { accessCommand } from "./AccessCommands.ts"
 import { configCommand } from "./ConfigCommands.ts"
 import { doctorCommand } from "./Doctor.ts"
 import { endingOf, exitCode } from "./Exit.ts"
 import * as Globals from "./Globals.ts"
 import { inboxCommand } from "./InboxCommands.ts"
 import { outboxCommand } from "./OutboxCommands.ts"
+import { pairingCommand } from "./PairingCommands.ts"
 import { runCommand, runGateway } from "./Run.ts"
 import { sendCommand } from "./Send.ts"
 import { statusCommand } from "./Status.ts"
@@ -26,7 +28,9 @@ const root = Command.make("switchboard", {}, () => runGateway).pipe(
     configCommand,
     sendCommand,
     inboxCommand,
-    outboxCommand
+    outboxCommand,
+    pairingCommand,
+    accessCommand
   ]),
   Command.withGlobalFlags([Globals.Home, Globals.Profile, Globals.Verbose, Globals.Quiet])
 )

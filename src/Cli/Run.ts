@@ -2,15 +2,19 @@
  * `run`: the gateway in the foreground, from the first look at its settings to the last line of its log (`operations
  * B1`, X1, X2). What it prints on standard output is for whoever starts it: where it listens.
  */
-import { Context, Duration, Effect, Layer, Schedule } from "effect"
+import { Context, Deferred, Duration, Effect, Layer, Schedule } from "effect"
 import { Command } from "effect/cli"
 import { AgentRestartDrainTimeout } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
+import { operation } from "../Conversation/Commands/CommandTexts.ts"
+import { GatewayControls } from "../Conversation/Commands/GatewayControls.ts"
+import { Voice } from "../Conversation/Voice.ts"
 import { Lifecycle } from "../Operations/Lifecycle.ts"
 import { Log } from "../Operations/Log.ts"
 import { version } from "../Operations/Version.ts"
 import { Supervisor } from "../Platforms/Supervisor.ts"
 import { Database } from "../Storage/Database.ts"
+import type { InboxRow } from "../Storage/Inbox.ts"
 import { chosenAgent } from "./Agents.ts"
 import { CommandFailed, exitCode } from "./Exit.ts"
 import * as Globals from "./Globals.ts"
@@ -20,6 +24,7 @@ import { Listener } from "./Listener.ts"
 import * as Output from "./Output.ts"
 import * as Server from "./Server.ts"
 import * as Signals from "./Signals.ts"
+import * as Successor from "./Successor.ts"
 
 /** `operations X7`: on top of the drain timeout. */
 const hardLimit = Duration.seconds(60)
@@ -77,12 +82,28 @@ const serve = Effect.gen(function* () {
     http: listener.url
   })
 
-  const reason = yield* Effect.raceFirst(signals.first, allFatal(supervisor))
+  const wanted = yield* Deferred.make<InboxRow>()
+  yield* Context.get(built, GatewayControls).provide({ restart: (asker) => Deferred.succeed(wanted, asker) })
+  const reason = yield* Effect.raceAllFirst([
+    signals.first,
+    allFatal(supervisor),
+    Effect.as(Deferred.await(wanted), "restart" as const)
+  ])
   const startedAt = performance.now()
   yield* Effect.logInfo("stopping", { reason })
   yield* Effect.forkScoped(Effect.andThen(signals.second, lifecycle.hurry))
   yield* lifecycle.stop
   yield* Effect.logInfo("stopped", { reason, milliseconds: Math.round(performance.now() - startedAt) })
+  if (reason === "restart") {
+    const asker = yield* Deferred.await(wanted)
+    const voice = Context.get(built, Voice)
+    // The links are closed: it waits in the outbox, and whoever starts next says it.
+    yield* voice
+      .say(voice.occasion(asker, `restarted:${asker.id}`), { kind: "notice", text: operation.restarted })
+      .pipe(Effect.catch((error) => Effect.logWarning("nobody will be told that the restart is over", error.message)))
+    if (Successor.isManaged(process.env)) return yield* new CommandFailed({ code: exitCode.temporary, message: "" })
+    return Successor.leave()
+  }
   if (reason === "SIGUSR1") return yield* new CommandFailed({ code: exitCode.temporary, message: "" })
   if (reason === "fatal") {
     return yield* new CommandFailed({

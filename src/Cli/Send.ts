@@ -6,6 +6,8 @@ import { Clock, Duration, Effect, Layer, Schedule } from "effect"
 import { Argument, Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
 import { Access } from "../Access/Access.ts"
+import { Pairing } from "../Access/Pairing.ts"
+import { Strangers } from "../Access/Strangers.ts"
 import { Settings } from "../Config/Settings.ts"
 import * as Reply from "../Delivery/Reply.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
@@ -134,9 +136,10 @@ const noTurns = Layer.succeed(Lanes, {
   interrupt: () => Effect.succeed(false),
   drain: () => Effect.succeed(0),
   hold: () => Effect.void,
-  runningRows: () => [],
   stopAll: Effect.void,
   oldestWaiting: () => null,
+  turns: () => [],
+  runningRows: () => [],
   view: () => ({ resident: 0, running: 0, queued: 0 })
 })
 
@@ -149,7 +152,9 @@ const byOurselves = (plan: Links.Plan, to: Destination, text: string) =>
       Layer.provide(registry),
       Layer.provide(IntakeLive.layer),
       Layer.provide(noTurns),
+      Layer.provide(Strangers.layer),
       Layer.provide(Access.layer),
+      Layer.provide(Pairing.layer),
       Layer.provide(Server.routes(plan, secret)),
       Layer.provide(Server.Readiness.layer),
       Layer.provide(Listener.layer({ host: "127.0.0.1", port: 0 }))

@@ -3,6 +3,7 @@
  * answered after a restart, and what was chosen becomes a message of its own in the transaction that ends the question.
  */
 import { Clock, Context, Duration, Effect, Layer } from "effect"
+import { Access } from "../Access/Access.ts"
 import { ended, type InboxRow, type NewInboxRow, taken } from "../Storage/Inbox.ts"
 import { Journal, type JournalError } from "../Storage/Journal.ts"
 import { stored } from "../Storage/Outbox.ts"
@@ -17,7 +18,8 @@ import {
 import type { Write } from "../Storage/BatchStatement.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import * as Answers from "./Answers.ts"
-import { mayConfirm, Prompts } from "./Prompts.ts"
+import { mayConfirm } from "./MayAnswer.ts"
+import { Prompts } from "./Prompts.ts"
 import * as Texts from "./Texts.ts"
 import { Voice } from "./Voice.ts"
 
@@ -56,6 +58,7 @@ export class Confirmations extends Context.Service<
   static readonly layer = Layer.effect(
     Confirmations,
     Effect.gen(function* () {
+      const access = yield* Access
       const prompts = yield* Prompts
       const store = yield* PromptStore
       const journal = yield* Journal
@@ -88,7 +91,7 @@ export class Confirmations extends Context.Service<
       const chooseIn: Confirmations["Service"]["chooseIn"] = Effect.fnUntraced(function* (prompt, row, option) {
         const at = clock.currentTimeMillisUnsafe()
         const done = ended(row.id, "done", at, "a choice")
-        if (!mayConfirm(prompt, row)) {
+        if (!mayConfirm(access, prompt, row)) {
           yield* journal.commit([ended(row.id, "done", at, "another user's prompt")])
           return []
         }
@@ -122,7 +125,7 @@ export class Confirmations extends Context.Service<
         const prompt = prompts.storedOf(row.sessionKey)
         // What waits for approval has precedence, and so has a question (`conversation F3`, P1).
         if (prompt === null || row.internal !== undefined || row.event.media.length > 0) return null
-        if (prompts.of(row.sessionKey).length > 0 || !mayConfirm(prompt, row)) return null
+        if (prompts.of(row.sessionKey).length > 0 || !mayConfirm(access, prompt, row)) return null
         return Answers.chosen(prompt, row.event.text)
       }
 

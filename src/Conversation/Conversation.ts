@@ -2,10 +2,10 @@
  * What one message means and what is done about it: the `Turns` that session actors ask (`conversation P1`). Turns are the
  * runner's, commands the table's, prompts the desk's; here they are put together and their answers become Outbox rows.
  */
-import { Clock, Duration, Effect, Layer, Random } from "effect"
+import { Clock, Duration, Effect, Layer } from "effect"
+import { Access } from "../Access/Access.ts"
 import {
   BusySteerAckEnabled,
-  DestructiveSlashConfirm,
   DisplayBusyAckEnabled,
   DisplayBusyInputMode,
   TelegramFollowupGrace
@@ -14,13 +14,11 @@ import { live } from "../Config/LiveSetting.ts"
 import { Settings } from "../Config/Settings.ts"
 import { type Busy, type Notice, Turns } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
-import { ended, Inbox, type InboxRow, refused, waiting, waitingDropped } from "../Storage/Inbox.ts"
+import { ended, Inbox, type InboxRow, refused, waiting } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
-import * as Commands from "./Commands.ts"
+import { Dispatcher } from "./Commands/Dispatcher.ts"
 import { Confirmations } from "./Confirmations.ts"
 import { PromptDesk } from "./PromptDesk.ts"
-import { mayAnswer, Prompts } from "./Prompts.ts"
-import * as SlashCommand from "./SlashCommand.ts"
 import * as Texts from "./Texts.ts"
 import { TurnRunner } from "./TurnRunner.ts"
 import { Voice } from "./Voice.ts"
@@ -35,10 +33,11 @@ const undoneBound = 1000
 export const layer = Layer.effect(
   Turns,
   Effect.gen(function* () {
+    const access = yield* Access
+    const dispatcher = yield* Dispatcher
     const runner = yield* TurnRunner
     const journal = yield* Journal
     const inbox = yield* Inbox
-    const prompts = yield* Prompts
     const desk = yield* PromptDesk
     const confirmations = yield* Confirmations
     const clock = yield* Clock.Clock
@@ -47,7 +46,6 @@ export const layer = Layer.effect(
     const mode = yield* live(settings, DisplayBusyInputMode)
     const acknowledges = yield* live(settings, DisplayBusyAckEnabled)
     const acknowledgesSteers = yield* live(settings, BusySteerAckEnabled)
-    const confirms = yield* live(settings, DestructiveSlashConfirm)
     const grace = Duration.toMillis(yield* settings.get(TelegramFollowupGrace))
     const acknowledged = new Map<string, number>()
 
@@ -85,61 +83,36 @@ export const layer = Layer.effect(
       return { mode: wanted === "interrupt" && isEarly ? "queue" : wanted, because: null }
     }
 
-    const execute = Effect.fnUntraced(function* (
-      row: InboxRow,
-      name: string,
-      session: Parameters<Turns["Service"]["execute"]>[2]
-    ) {
-      const command = Commands.find(name)
-      const now = clock.currentTimeMillisUnsafe()
-      const prompt =
-        prompts.of(session.sessionKey).find((open) => open.kind === "approval" && mayAnswer(open, row)) ??
-        prompts.of(session.sessionKey).find((open) => mayAnswer(open, row)) ??
-        null
-      const invocation: Commands.Invocation = {
-        row,
-        args: SlashCommand.parse(row.event.text)?.args ?? "",
-        session,
-        prompt,
-        now,
-        random: yield* Random.next
-      }
-      const question =
-        row.internal === undefined && confirms() && confirmations.asks(Commands.confirmKey)
-          ? (command?.confirm?.(invocation) ?? null)
-          : null
-      // What the command has stopped already is not asked about; what it took out of the queue goes back with the next look.
-      if (question !== null && command !== null) {
-        yield* confirmations.ask(row, question, Commands.confirmKey)
-        return []
-      }
-      const outcome = command === null ? { text: Texts.unknownCommand(name) } : command.run(invocation)
-      const taken = yield* confirmations.sayAndTake(row, `command:${row.id}`, outcome.text, outcome.taken ?? [], [
-        ended(row.id, "done", now),
-        ...session.dropped.map((dropped) => ended(dropped.id, "dropped", now, `/${name}`)),
-        ...(command?.policy === "stop" ? [waitingDropped(session.sessionKey, row.id, now, `/${name}`)] : []),
-        ...(outcome.writes ?? [])
-      ])
-      if (outcome.routed !== undefined) session.routed(outcome.routed)
-      if (outcome.answer !== undefined && prompt !== null && prompts.take(prompt)) yield* prompt.resolve(outcome.answer)
-      return taken
-    })
+    /** `access G-9`: once more when its turn has come. What cannot be decided waits, undone, for the next sweep. */
+    const ifStillAllowed = <A>(row: InboxRow, then: Effect.Effect<A>): Effect.Effect<A | undefined> =>
+      Effect.flatMap(access.decide(row.event.source, row.provenance), ({ allow, rule }) =>
+        allow
+          ? then
+          : rule === "error"
+            ? Effect.as(Effect.sleep("1 second"), undefined)
+            : journal
+                .commit([ended(row.id, "revoked", clock.currentTimeMillisUnsafe(), `access rule ${rule}`)])
+                .pipe(
+                  Effect.as(undefined),
+                  notStored("a message whose sender may no longer speak was not set aside", undefined)
+                )
+      )
 
     return {
       classify: (row) => {
         const { event } = row
         if (event.promptResponse !== null && row.internal === undefined) return { _tag: "Press" as const }
         if (confirmations.answeredBy(row) !== null) return { _tag: "Press" as const }
-        const name =
-          row.internal === undefined || row.internal === "confirmed" ? SlashCommand.parse(event.text)?.name : null
-        return name == null || name === ""
-          ? { _tag: "Message" as const }
-          : { _tag: "Command" as const, name, policy: Commands.find(name)?.policy ?? "now" }
+        const command = row.internal === "queued" || row.internal === "background" ? null : dispatcher.read(event)
+        return command === null ? { _tag: "Message" as const } : { _tag: "Command" as const, ...command }
       },
       busy,
-      run: runner.run,
-      execute: (row, name, session) =>
-        execute(row, name, session).pipe(notStored("a command was not carried out; it will be tried again", [])),
+      run: (turn) => Effect.asVoid(ifStillAllowed(turn.row, runner.run(turn))),
+      execute: (row, _name, session) =>
+        ifStillAllowed(
+          row,
+          dispatcher.execute(row, session).pipe(notStored("a command was not carried out; it will be tried again", []))
+        ).pipe(Effect.map((rows) => rows ?? [])),
       press: (_, row) =>
         Effect.suspend(() => {
           const option = confirmations.answeredBy(row)

@@ -3,12 +3,14 @@
  * answer ends before the answer is handed on: what cannot be stored leaves the prompt open.
  */
 import { Clock, Context, Effect, Layer } from "effect"
+import { Access } from "../Access/Access.ts"
 import type { MessageEvent } from "../Message/MessageEvent.ts"
 import { ended, type InboxRow } from "../Storage/Inbox.ts"
 import { Journal, type JournalError } from "../Storage/Journal.ts"
 import * as Answers from "./Answers.ts"
 import { Confirmations } from "./Confirmations.ts"
-import { mayAnswer, type Prompt, Prompts } from "./Prompts.ts"
+import { mayAnswer } from "./MayAnswer.ts"
+import { type Prompt, Prompts } from "./Prompts.ts"
 import * as Texts from "./Texts.ts"
 import { Voice } from "./Voice.ts"
 
@@ -29,6 +31,7 @@ export class PromptDesk extends Context.Service<
   static readonly layer = Layer.effect(
     PromptDesk,
     Effect.gen(function* () {
+      const access = yield* Access
       const prompts = yield* Prompts
       const confirmations = yield* Confirmations
       const journal = yield* Journal
@@ -76,7 +79,7 @@ export class PromptDesk extends Context.Service<
 
       return {
         type: Effect.fnUntraced(function* (sessionKey, row, denies) {
-          const mine = prompts.of(sessionKey).filter((prompt) => mayAnswer(prompt, row))
+          const mine = prompts.of(sessionKey).filter((prompt) => mayAnswer(access, prompt, row))
           // Bare words are for the question first: a "yes" to it must not approve a command.
           const prompt = mine.find(({ kind }) => kind === "question") ?? mine[0]
           if (prompt === undefined) return false
@@ -106,7 +109,7 @@ export class PromptDesk extends Context.Service<
             }
             case "Turn": {
               const { prompt } = found
-              if (!mayAnswer(prompt, row)) return yield* consume(row, "another user's prompt")
+              if (!mayAnswer(access, prompt, row)) return yield* consume(row, "another user's prompt")
               const meaning = Answers.pressed(prompt, press.optionId)
               if (meaning === null) return yield* consume(row, "no such button")
               yield* mean(row, prompt, meaning)

@@ -1,11 +1,11 @@
 /**
  * Prompts: what running turns ask, and the confirmations and pickers of commands, which outlive a restart (`conversation` A,
- * C, F). It knows which one an answer belongs to and sees that each is answered once; what an answer does is its asker's.
+ * C, F). It knows which one an answer belongs to and sees that each is answered once. Who may answer is `Access/Answering`;
+ * what an answer does is its asker's.
  */
 import { Clock, Context, Effect, Layer, type Scope } from "effect"
 import { createHash } from "node:crypto"
 import type { Answer } from "../Agent/Agent.ts"
-import type { InboxRow } from "../Storage/Inbox.ts"
 import { Installation } from "../Storage/Installation.ts"
 import { PromptStore, type StoredPrompt } from "../Storage/PromptStore.ts"
 
@@ -148,12 +148,3 @@ export class Prompts extends Context.Service<
 }
 
 const none: ReadonlyArray<Prompt> = []
-
-/** `access D6`, as far as it concerns the asker and a direct chat. */
-export const mayAnswer = (prompt: Pick<Prompt, "isDirect" | "userId">, row: InboxRow): boolean =>
-  prompt.isDirect || prompt.userId === null || prompt.userId === row.event.source.userId
-
-export const mayConfirm = (prompt: StoredPrompt, row: InboxRow): boolean => {
-  const { source } = prompt.request.event
-  return mayAnswer({ isDirect: source.chatType === "dm", userId: source.userId }, row)
-}

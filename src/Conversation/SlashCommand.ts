@@ -3,6 +3,8 @@
  * use them is decided elsewhere.
  */
 
+import type { MessageEvent } from "../Message/MessageEvent.ts"
+
 export interface SlashCommand {
   /** Lower case, without slash and addressee; may be `""` (a lone `/`). `null`: a path such as `/etc/passwd`. */
   readonly name: string | null
@@ -38,3 +40,16 @@ const restart =
 /** A direct message that only asks to restart the gateway becomes the command (`conversation P2`); all else is unchanged. */
 export const coerceRestart = (text: string, chatType: string): string =>
   chatType === "dm" && text.length <= 256 && restart.test(text) ? "/restart" : text
+
+/** Where a typed `/` never arrives, because the client takes it for itself (`commands N2`). */
+export const typesBang = (platform: string): boolean => platform === "slack" || platform === "matrix"
+
+const bang = /^!(?=[a-z][\w-]*(?:\s|$))/i
+
+/** The text of a message as commands are read from it: with the platform's own prefix and wishes in plain words rewritten. */
+export const textOf = ({ source, text }: MessageEvent, isKnown: (name: string) => boolean): string => {
+  if (!typesBang(source.platform) || !bang.test(text)) return coerceRestart(text, source.chatType)
+  const rewritten = text.replace(bang, "/")
+  const name = parse(rewritten)?.name ?? null
+  return name !== null && isKnown(name) ? rewritten : text
+}

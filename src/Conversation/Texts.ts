@@ -57,8 +57,15 @@ export const atLimit = (limit: number): string =>
   `⏳ I am at my limit of ${limit} tasks at once. Yours waits and runs as soon as there is room.`
 export const nothingWaits = "⚠️ Nothing is waiting for an answer."
 
-export const unknownCommand = (name: string): string =>
-  `Unknown command /${name}. /help lists all. To send the text to the agent, write it without the slash.`
+/** `access S6`. */
+export const adminOnly = (
+  name: string,
+  { more, names }: { readonly names: ReadonlyArray<string>; readonly more: boolean }
+): string =>
+  `⛔ /${name} is for admins here.\n` +
+  (names.length === 0
+    ? "An admin can open commands with user_allowed_commands, for groups group_user_allowed_commands."
+    : `You can use ${names.map((open) => `/${open}`).join(", ")}${more ? ", …" : ""}. /whoami shows what you may do.`)
 
 export const question = (text: string, choices: ReadonlyArray<string>): string =>
   choices.length === 0

@@ -14,7 +14,7 @@ export interface TurnEnd {
   readonly transcript: "exchange" | "unanswered" | "nothing"
   /** What the agent said, for the transcript. */
   readonly answer: string
-  readonly state?: "done" | "dead"
+  readonly state?: "done" | "dead" | "revoked"
   /** Why the row did not end as done. */
   readonly note?: string
 }

@@ -17,6 +17,7 @@ import { ended, Inbox, type InboxRow, started } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Outbox, type OutboxRow } from "../Storage/Outbox.ts"
 import { type Route, said } from "../Storage/Transcript.ts"
+import { headed } from "./Commands/TurnCommands.ts"
 import { AgentCall, type Produced } from "./AgentCall.ts"
 import type { Run } from "./Run.ts"
 import * as Texts from "./Texts.ts"
@@ -150,7 +151,9 @@ export class TurnRunner extends Context.Service<
         if (isLiveSilence(text)) {
           return conclude(run, { texts: shownOnly(run), transcript: "exchange", answer: text })
         }
-        const texts = text.trim() === "" ? attachments : [text, ...attachments]
+        const { row, sessionKey } = run.turn
+        const said = text.trim() === "" ? attachments : [text, ...attachments]
+        const texts = said.map((part, i) => (i === 0 ? headed(sessionKey, row.event.text, part) : part))
         return conclude(run, {
           texts: texts.length === 0 ? [Texts.nothingSaid] : texts,
           transcript: "exchange",
@@ -201,7 +204,8 @@ export class TurnRunner extends Context.Service<
           : conclude(run, {
               texts: shownOnly(run),
               transcript: reason === "reset" ? "nothing" : "unanswered",
-              answer: ""
+              answer: "",
+              ...(reason === "revoked" ? { state: "revoked" as const, note: "access was taken away" } : {})
             })
 
       const runOf = Effect.fnUntraced(function* (turn: Turn, outlet: Outlet | null): Effect.fn.Return<Run> {

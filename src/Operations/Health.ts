@@ -4,6 +4,7 @@
  */
 import { Clock, Context, Effect, Layer, SubscriptionRef } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
+import { Access } from "../Access/Access.ts"
 import { TurnRunner } from "../Conversation/TurnRunner.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { Supervisor } from "../Platforms/Supervisor.ts"
@@ -64,6 +65,7 @@ export class Health extends Context.Service<
   static readonly layer = Layer.effect(
     Health,
     Effect.gen(function* () {
+      const access = yield* Access
       const journal = yield* Journal
       const lanes = yield* Lanes
       const runner = yield* TurnRunner
@@ -80,11 +82,12 @@ export class Health extends Context.Service<
         if (phase !== "running") found.push(phase)
         const storage = journal.health()
         if (storage.failingSince !== null) found.push(`storage: refuses commits (${storage.error})`)
+        found.push(...access.problems())
         const waiting = lanes.oldestWaiting()
         if (waiting !== null && now - waiting > actorPatience) found.push("sessions: messages wait for their actor")
         for (const platform of supervisor.view()) {
           const { detail, lastIn, lastOut, status } = platform.state
-          if (detail === "asleep") continue
+          if (detail === "asleep" || platform.paused !== null) continue
           if (status !== "connected") found.push(`${platform.name}: ${status}${detail === null ? "" : ` (${detail})`}`)
           else if (lastIn === null || now - lastIn > proofPeriod) found.push(`${platform.name}: nothing comes in`)
           else if (lastOut === null || now - lastOut > proofPeriod) found.push(`${platform.name}: nothing goes out`)
@@ -93,10 +96,10 @@ export class Health extends Context.Service<
       })
 
       const platforms = (): ReadonlyArray<PlatformStatus> =>
-        supervisor.view().map(({ error, label, link, name, state }) => ({
+        supervisor.view().map(({ error, label, link, name, paused, state }) => ({
           name,
           label,
-          state: state.status,
+          state: paused === null ? state.status : "paused",
           detail: state.detail,
           error: error?.message ?? null,
           settle: link === null ? null : (queues.outlet(link)?.settle() ?? null),

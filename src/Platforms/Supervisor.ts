@@ -2,7 +2,20 @@
  * Runs every registered adapter in a scope of its own (law 5, `operations R1`–`R6`): one that fails retryably is built anew
  * after a wait, one that fails for good rests and says why, and neither touches the others.
  */
-import { Cause, Context, Duration, Effect, Exit, Layer, Metric, Random, Scope, Stream, SubscriptionRef } from "effect"
+import {
+  Cause,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  Latch,
+  Layer,
+  Metric,
+  Random,
+  Scope,
+  Stream,
+  SubscriptionRef
+} from "effect"
 import { Settings } from "../Config/Settings.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { Intake } from "../Session/Intake.ts"
@@ -20,6 +33,10 @@ export interface PlatformView {
   readonly error: AdapterError | null
   /** Name of its link; `null` while it does not run. */
   readonly link: string | null
+  /** Failures in a row. */
+  readonly tries: number
+  /** Why somebody paused it, "" = without a reason; `null` = nobody did (`operations R7`). */
+  readonly paused: string | null
 }
 
 interface Slot {
@@ -28,6 +45,11 @@ interface Slot {
   state: AdapterState
   error: AdapterError | null
   tries: number
+  paused: string | null
+  /** Closed while it is paused: nothing is taken in and nothing is tried. */
+  readonly gate: Latch.Latch
+  /** Ends the wait before the next try. */
+  readonly again: Latch.Latch
 }
 
 const resting: AdapterState = { status: "connecting", detail: null, lastIn: null, lastOut: null, reconnects: 0 }
@@ -45,6 +67,13 @@ export class Supervisor extends Context.Service<
   Supervisor,
   {
     readonly view: () => ReadonlyArray<PlatformView>
+    /**
+     * Takes nothing in and tries nothing until it is resumed; the connection stays (`operations R7`). What comes meanwhile
+     * waits at the other end. `false`: there is no such platform.
+     */
+    readonly pause: (name: string, reason: string) => Effect.Effect<boolean>
+    /** Ends a pause, and tries at once what waits for its next try or had failed for good. `false`: no such platform. */
+    readonly resume: (name: string) => Effect.Effect<boolean>
     /** Asks the other ends to keep what comes from now on. */
     readonly drain: Effect.Effect<void>
     /** Ends every adapter; their links are closed when it completes. */
@@ -63,7 +92,10 @@ export class Supervisor extends Context.Service<
         adapter: null,
         state: resting,
         error: null,
-        tries: 0
+        tries: 0,
+        paused: null,
+        gate: Latch.makeUnsafe(true),
+        again: Latch.makeUnsafe(false)
       }))
       const scope = yield* Scope.make()
       yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
@@ -72,7 +104,10 @@ export class Supervisor extends Context.Service<
       const run = (slot: Slot) =>
         Effect.gen(function* () {
           const adapter = yield* slot.registration.make.pipe(
-            Effect.provideService(Intake, intake),
+            Effect.provideService(Intake, {
+              ...intake,
+              take: (batch) => Effect.andThen(slot.gate.await, intake.take(batch))
+            }),
             Effect.provideService(Settings, settings),
             Effect.timeoutOrElse({ duration: connectTimeout, orElse: () => Effect.fail(timedOut(slot)) })
           )
@@ -117,12 +152,17 @@ export class Supervisor extends Context.Service<
                   known._tag === "Some" ? "" : cause
                 )
               ),
-              // A failure for good waits for the next start: its settings have to change.
+              // A failure for good waits until it is resumed or for the next start: its settings have to change.
               Effect.andThen(
-                error.retryable
-                  ? Effect.flatMap(Random.next, (random) => Effect.sleep(waitBefore(slot.tries, random)))
-                  : Effect.never
-              )
+                Effect.raceFirst(
+                  error.retryable
+                    ? Effect.flatMap(Random.next, (random) => Effect.sleep(waitBefore(slot.tries, random)))
+                    : Effect.never,
+                  slot.again.await
+                )
+              ),
+              Effect.andThen(slot.gate.await),
+              Effect.andThen(slot.again.close)
             )
           }),
           Effect.forever
@@ -137,8 +177,30 @@ export class Supervisor extends Context.Service<
             label: slot.registration.label,
             state: slot.state,
             error: slot.error,
-            link: slot.adapter?.outlet.link ?? null
+            link: slot.adapter?.outlet.link ?? null,
+            tries: slot.tries,
+            paused: slot.paused
           })),
+        pause: (name, reason) =>
+          Effect.gen(function* () {
+            const slot = slots.find(({ registration }) => registration.name === name)
+            if (slot === undefined) return false
+            slot.paused = reason
+            yield* slot.gate.close
+            yield* Effect.logInfo(`${slot.registration.label} is paused`, { reason })
+            return true
+          }),
+        resume: (name) =>
+          Effect.gen(function* () {
+            const slot = slots.find(({ registration }) => registration.name === name)
+            if (slot === undefined) return false
+            slot.paused = null
+            slot.tries = 0
+            yield* slot.gate.open
+            if (slot.adapter === null) yield* slot.again.open
+            yield* Effect.logInfo(`${slot.registration.label} goes on`)
+            return true
+          }),
         drain: Effect.forEach(slots, (slot) => Effect.timeoutOption(slot.adapter?.drain ?? Effect.void, drainTimeout), {
           discard: true,
           concurrency: "unbounded"

@@ -4,6 +4,9 @@
  */
 import { Clock, Effect, Layer, Metric, Random, Result } from "effect"
 import { Access } from "../Access/Access.ts"
+import { BotLoopGuard as BotLoopGuardSetting } from "../Access/AccessSettings.ts"
+import * as BotLoopGuard from "../Access/BotLoopGuard.ts"
+import { Strangers } from "../Access/Strangers.ts"
 import { GroupSessionsPerUser, ThreadSessionsPerUser } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { buried, type InboxRow, type NewInboxRow, taken } from "../Storage/Inbox.ts"
@@ -38,6 +41,7 @@ export const layer = Layer.effect(
   Intake,
   Effect.gen(function* () {
     const access = yield* Access
+    const strangers = yield* Strangers
     const journal = yield* Journal
     const lanes = yield* Lanes
     const clock = yield* Clock.Clock
@@ -48,6 +52,8 @@ export const layer = Layer.effect(
       threadSessionsPerUser: yield* settings.get(ThreadSessionsPerUser)
     }
     const rung = new Map<string, number>()
+    const guard = BotLoopGuard.make()
+    const guardSettings = Effect.orElseSucceed(settings.get(BotLoopGuardSetting), () => BotLoopGuard.defaultLoopGuard)
 
     const previousOf = (sessionKey: string, id: number): number | null => {
       const previous = rung.get(sessionKey) ?? null
@@ -59,16 +65,26 @@ export const layer = Layer.effect(
 
     const admit = Effect.fnUntraced(function* (inbound: Inbound) {
       const { event, provenance } = inbound
-      const decision = yield* Effect.orDie(access.decide(event.source, provenance))
+      const decision = yield* access.decide(event.source, provenance)
       if (!decision.allow) {
-        yield* Effect.logDebug("a sender may not speak", { platform: event.source.platform, rule: decision.rule })
-        return null
+        const { source } = event
+        const stranger = { source, provenance, link: inbound.link, messageId: event.messageId }
+        if (!(yield* strangers.refused(stranger, decision))) return null
       }
       const key = SessionKey.make(event.source, keyOptions)
       if (Result.isFailure(key)) {
         yield* Effect.logWarning("a message names an unsafe identifier and was refused", {
           platform: event.source.platform
         })
+        return null
+      }
+      const loop = guard.hear(key.success, provenance.isBot, clock.currentTimeMillisUnsafe(), yield* guardSettings)
+      if (loop !== "admit") {
+        if (loop === "begins") {
+          yield* Effect.logWarning("bots answer each other here and are not listened to for a while", {
+            session: key.success
+          })
+        }
         return null
       }
       const messageKey = messageKeyOf(inbound)

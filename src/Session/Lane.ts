@@ -13,6 +13,20 @@ import type { StopReason, Turns } from "./Turns.ts"
 
 /** Doorbells that wait in a mailbox; a further one is not taken, its row stays in the Inbox. Control signals always are. */
 const mailboxBound = 64
+/**
+ * Commands pass that bound up to this one, so that a flood of messages keeps nobody from `/stop`. What is still more stays in
+ * the Inbox until a sweep; of those that stop a turn the first stops it at once all the same.
+ */
+const commandBound = 4 * mailboxBound
+
+/** One turn that runs now, as seen from outside its session. */
+export interface RunningTurn {
+  readonly sessionKey: string
+  /** `null`: the conversation's first turn, which stores its name with its end. */
+  readonly sessionId: string | null
+  readonly row: InboxRow
+  readonly isStopping: boolean
+}
 
 export interface Lane {
   readonly ring: (row: InboxRow, previous: number | null) => void
@@ -21,8 +35,6 @@ export interface Lane {
   readonly interrupt: (sessionKey: string, reason: StopReason) => boolean
   /** No new turns while it is on. */
   readonly drain: (on: boolean) => void
-  /** What the turns of this lane answer. */
-  readonly runningRows: () => ReadonlyArray<InboxRow>
   /** Stops every turn and waits until its fiber has ended. */
   readonly stopAll: Effect.Effect<void>
   /** Forgets sessions that have been idle since `before` (epoch milliseconds). */
@@ -31,6 +43,10 @@ export interface Lane {
   readonly oldestWaiting: () => number | null
   readonly resident: () => number
   readonly running: () => number
+  /** The messages that running turns answer, and where each has got to. */
+  readonly turns: () => ReadonlyArray<RunningTurn>
+  /** The messages whose turns run now, with the key of each. */
+  readonly runningRows: () => ReadonlyArray<readonly [sessionKey: string, row: InboxRow]>
   readonly queued: () => number
 }
 
@@ -44,6 +60,8 @@ interface Session {
   turnStartedAt: number
   fiber: Fiber.Fiber<void> | null
   lastUsed: number
+  /** An interrupt that stands for commands beyond the bound is in the mailbox. */
+  stopIsWaiting: boolean
   /** When the mailbox was last found empty or the actor last took from it. */
   waitingSince: number
 }
@@ -202,6 +220,7 @@ export const make = Effect.fnUntraced(function* (deps: {
     Effect.forever(
       Effect.flatMap(session.mailbox.take, (message) => {
         session.waitingSince = clock.currentTimeMillisUnsafe()
+        if (message._tag === "Interrupt") session.stopIsWaiting = false
         return apply(session, message)
       }),
       { disableYield: true }
@@ -220,6 +239,7 @@ export const make = Effect.fnUntraced(function* (deps: {
       turnStartedAt: 0,
       fiber: null,
       lastUsed: clock.currentTimeMillisUnsafe(),
+      stopIsWaiting: false,
       waitingSince: 0
     }
     sessions.set(key, session)
@@ -248,8 +268,12 @@ export const make = Effect.fnUntraced(function* (deps: {
       const session = open(row.sessionKey)
       session.lastUsed = clock.currentTimeMillisUnsafe()
       const as = turns.classify(row)
-      if (as._tag === "Message" && session.mailbox.size() >= mailboxBound) {
+      if (session.mailbox.size() >= (as._tag === "Message" ? mailboxBound : commandBound)) {
         Effect.runSync(Metric.update(refusedDoorbells, 1))
+        if (as._tag === "Command" && as.policy === "stop" && !session.stopIsWaiting) {
+          session.stopIsWaiting = true
+          offer(session, { _tag: "Interrupt", reason: "stop" })
+        }
         return
       }
       offer(session, { _tag: "Receive", row, previous, as })
@@ -269,8 +293,6 @@ export const make = Effect.fnUntraced(function* (deps: {
       draining = on
       for (const session of sessions.values()) offer(session, { _tag: "Drain", on })
     },
-    runningRows: () =>
-      Array.from(sessions.values(), ({ state }) => state.running?.row).filter((row) => row !== undefined),
     stopAll: Effect.suspend(() => {
       const turning: Array<Fiber.Fiber<void>> = []
       for (const session of sessions.values()) {
@@ -301,11 +323,28 @@ export const make = Effect.fnUntraced(function* (deps: {
       return oldest
     },
     resident: () => sessions.size,
+    turns: () =>
+      Array.from(sessions.values()).flatMap(({ key, route, state: { running } }) =>
+        running === null
+          ? []
+          : [
+              {
+                sessionKey: key,
+                sessionId: route?.sessionId ?? null,
+                row: running.row,
+                isStopping: running.stopping !== null
+              }
+            ]
+      ),
     running: () => {
       let running = 0
       for (const session of sessions.values()) if (session.state.running !== null) running++
       return running
     },
+    runningRows: () =>
+      [...sessions.values()].flatMap(({ key, state }) =>
+        state.running === null ? [] : [[key, state.running.row] as const]
+      ),
     queued: () => {
       let queued = 0
       for (const session of sessions.values()) queued += session.state.queue.length

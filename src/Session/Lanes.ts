@@ -47,13 +47,15 @@ export class Lanes extends Context.Service<
     readonly drain: (timeout: Duration.Duration) => Effect.Effect<number>
     /** No new turns while it is on; messages wait in the Inbox, and run when it is off again (`conversation D9`). */
     readonly hold: (on: boolean) => Effect.Effect<void>
-    /** The messages that running turns answer. */
-    readonly runningRows: () => ReadonlyArray<InboxRow>
     /** Stops what still runs; undone rows stay undone. */
     readonly stopAll: Effect.Effect<void>
     /** Since when the message that has waited longest for its actor waits; `null` = none does. */
     readonly oldestWaiting: () => number | null
+    /** What runs now, oldest message first. */
+    readonly turns: () => ReadonlyArray<Lane.RunningTurn>
     readonly view: () => LanesView
+    /** The messages whose turns run now, with the key of each; asked when access has changed, never per message. */
+    readonly runningRows: () => ReadonlyArray<readonly [sessionKey: string, row: InboxRow]>
   }
 >()("Session/Lanes") {
   /** All lanes in this process. */
@@ -140,6 +142,10 @@ export class Lanes extends Context.Service<
           }
           return oldest
         },
+        turns: () =>
+          lanes
+            .flatMap((lane) => lane.turns())
+            .toSorted((a, b) => a.row.takenAt - b.row.takenAt || a.row.id - b.row.id),
         view: () => ({
           resident: sum((lane) => lane.resident()),
           running: running(),

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto"
 import { Result } from "effect"
 import type { Source } from "../Message/Source.ts"
-import { type AliasLookup, canonical, noAliases, type UnsafeIdentifier } from "./WhatsAppIdentity.ts"
+import { type AliasLookup, canonical, noAliases, type UnsafeIdentifier } from "../Message/WhatsAppIdentity.ts"
 
 /** Who shares a session in chats with several people (`session K3`). */
 export interface Sharing {

@@ -16,7 +16,7 @@ export type Classified =
   | { readonly _tag: "Command"; readonly name: string; readonly policy: BusyPolicy }
 
 /** Why a turn was stopped (`conversation S6`). `shutdown` leaves its Inbox row undone: it runs again after the start. */
-export type StopReason = "stop" | "newer" | "reset" | "connector" | "shutdown"
+export type StopReason = "stop" | "newer" | "reset" | "connector" | "revoked" | "shutdown"
 
 /** What the sender of a follow-up is told (`conversation Y7`, Q1). */
 export type Notice = "interrupting" | "queued" | "steered" | "many-waiting" | "draining" | "subagents" | "compression"

@@ -7,6 +7,7 @@ import { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql"
 import { gateway } from "./migrations/0001_gateway.ts"
 import { webChat } from "./migrations/0002_web_chat.ts"
+import { access } from "./migrations/0004_access.ts"
 import { prompts } from "./migrations/0005_prompts.ts"
 import { dialects } from "./migrations/Migration.ts"
 import type { Migration } from "./migrations/Migration.ts"
@@ -18,16 +19,17 @@ export class MigrationError extends Schema.TaggedError<MigrationError>()("Migrat
   message: Schema.String
 }) {}
 
-/** In order of their numbers; each that a database lacks is applied, whatever came after it. */
-export const all: ReadonlyArray<Migration> = [gateway, webChat, prompts]
+/** In order of their numbers. One that a database lacks is applied, also when it has a later one. */
+export const all: ReadonlyArray<Migration> = [gateway, webChat, access, prompts]
 
 const applied = Effect.flatMap(SqlClient.SqlClient, (sql) =>
-  sql<{ readonly id: number }>`SELECT id FROM switchboard_migrations`.pipe(
-    Effect.map((rows): ReadonlySet<number> => new Set(rows.map(({ id }) => Number(id))))
+  Effect.map(
+    sql<{ readonly id: number }>`SELECT id FROM switchboard_migrations ORDER BY id`,
+    (rows): ReadonlySet<number> => new Set(rows.map(({ id }) => Number(id)))
   )
 )
 
-const newest = (ids: ReadonlySet<number>): number => Math.max(0, ...ids)
+const latestOf = (ids: ReadonlySet<number>): number => Math.max(0, ...ids)
 
 const refuseNewer = (found: number, latest: number) =>
   found <= latest
@@ -54,10 +56,10 @@ export const verify: (
     pg: () => sql`SELECT 1 WHERE to_regclass('switchboard_migrations') IS NOT NULL`,
     orElse: () => sql`SELECT 1 FROM sqlite_schema WHERE name = 'switchboard_migrations'`
   })
-  const known = tables.length === 0 ? new Set<number>() : yield* applied
-  const found = newest(known)
+  const ids = tables.length === 0 ? new Set<number>() : yield* applied
+  const found = latestOf(ids)
   yield* refuseNewer(found, latest)
-  if (!migrations.every(({ id }) => known.has(id))) {
+  if (migrations.some(({ id }) => !ids.has(id))) {
     return yield* new MigrationError({
       reason: "OlderSchema",
       migration: found,
@@ -82,10 +84,10 @@ export const run: (
         .withTransaction(
           Effect.gen(function* () {
             yield* alone
-            const found = yield* applied
-            yield* refuseNewer(newest(found), latest)
+            const ids = yield* applied
+            yield* refuseNewer(latestOf(ids), latest)
             // another process may have been here between our look and our lock
-            if (found.has(migration.id)) return false
+            if (ids.has(migration.id)) return false
             for (const statement of migration.statements(dialects[dialect])) yield* sql.unsafe(statement)
             const now = yield* Clock.currentTimeMillis
             const { id, name } = migration
@@ -107,7 +109,7 @@ export const run: (
 
     yield* createTable(dialect)
     const before = yield* applied
-    yield* refuseNewer(newest(before), latest)
+    yield* refuseNewer(latestOf(before), latest)
     const ran: Array<number> = []
     for (const migration of migrations) {
       if (!before.has(migration.id) && (yield* apply(migration))) ran.push(migration.id)

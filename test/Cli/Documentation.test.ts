@@ -7,6 +7,7 @@ import { exitCode } from "../../src/Cli/Exit.ts"
 import { knownSettings } from "../../src/Cli/KnownSettings.ts"
 import * as GatewaySettings from "../../src/Config/GatewaySettings.ts"
 import * as RelaySettings from "../../src/Relay/RelaySettings.ts"
+import * as commandTables from "../../scripts/command-tables.ts"
 import { page, withTables } from "../../scripts/settings-tables.ts"
 import { makeHome } from "../support/GatewayProcess.ts"
 import { command } from "./CommandProcess.ts"
@@ -38,6 +39,11 @@ describe("the documentation", () => {
   it("has the settings as they are declared (npx node scripts/settings-tables.ts writes them)", () => {
     const text = readFileSync(page, "utf8")
     assert.strictEqual(withTables(text), text)
+  })
+
+  it("has the commands as they are registered (npx node scripts/command-tables.ts writes them)", () => {
+    const text = readFileSync(commandTables.page, "utf8")
+    assert.strictEqual(commandTables.withTables(text), text)
   })
 
   it("names each declared setting that nothing reads, and no other, as without effect", () => {

@@ -3,10 +3,12 @@
  * a database that outlives them. What a test of this room begins with.
  */
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { Access } from "../../src/Access/Access.ts"
+import { Pairing } from "../../src/Access/Pairing.ts"
+import { Strangers } from "../../src/Access/Strangers.ts"
 import type { Agent } from "../../src/Agent/Agent.ts"
 import * as Echo from "../../src/Agent/Echo.ts"
 import { Settings } from "../../src/Config/Settings.ts"
+import { GatewayControls } from "../../src/Conversation/Commands/GatewayControls.ts"
 import { Prompts } from "../../src/Conversation/Prompts.ts"
 import { conversation } from "../../src/Gateway.ts"
 import type { Capabilities } from "../../src/Delivery/Outlet.ts"
@@ -16,6 +18,7 @@ import * as Source from "../../src/Message/Source.ts"
 import { Intake, type IntakeOutcome } from "../../src/Session/Intake.ts"
 import * as IntakeLive from "../../src/Session/IntakeLive.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
+import * as Revocation from "../../src/Session/Revocation.ts"
 import { Database } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
 import { Installation } from "../../src/Storage/Installation.ts"
@@ -27,7 +30,7 @@ import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyD
 import { quiet, until } from "../support/Passing.ts"
 import { keyed, ScriptedOutlet } from "../support/ScriptedOutlet.ts"
 
-type Services = Context.Context<Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts>
+type Services = Context.Context<Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts | GatewayControls>
 
 export interface Said {
   readonly user?: string
@@ -36,6 +39,7 @@ export interface Said {
   readonly messageId?: string | null
   readonly bufferId?: string | null
   readonly type?: MessageEvent.MessageType
+  readonly platform?: string
   readonly media?: ReadonlyArray<MessageEvent.Media>
   /** A press on a button: prompt and option. */
   readonly press?: readonly [promptId: string, optionId: string]
@@ -46,7 +50,9 @@ export class Chat {
   readonly platform: ScriptedOutlet
   private count = 0
   private life: { readonly scope: Scope.Closeable; readonly services: Services } | null = null
-  private readonly process: Layer.Layer<Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts>
+  private readonly process: Layer.Layer<
+    Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts | GatewayControls
+  >
   readonly database: Database["Service"]
   /** The link is not served: as in the first moment of a process. */
   serves = true
@@ -55,9 +61,10 @@ export class Chat {
     this.faults = faults
     this.database = Context.get(database, Database)
     this.platform = new ScriptedOutlet(options.capabilities ?? { ...keyed, streaming: false })
-    this.process = IntakeLive.layer.pipe(
-      Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Access.layer)),
+    this.process = Layer.mergeAll(IntakeLive.layer, Revocation.layer).pipe(
+      Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Strangers.layer)),
       Layer.provideMerge(conversation),
+      Layer.provideMerge(Pairing.layer),
       Layer.provideMerge(
         Layer.mergeAll(
           Journal.layer,
@@ -84,7 +91,9 @@ export class Chat {
     )
   }
 
-  get<I extends Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts, S>(tag: Context.Key<I, S>): S {
+  get<I extends Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts | GatewayControls, S>(
+    tag: Context.Key<I, S>
+  ): S {
     return Context.get(this.life!.services as Context.Context<I>, tag)
   }
 
@@ -93,6 +102,9 @@ export class Chat {
       const scope = yield* Scope.make()
       const services = yield* Layer.build(Layer.fresh(this.process)).pipe(Effect.provideService(Scope.Scope, scope))
       this.life = { scope, services }
+      yield* this.get(GatewayControls)
+        .provide({ turns: this.get(Lanes).turns })
+        .pipe(Effect.provideService(Scope.Scope, scope))
       if (this.serves) yield* this.serve
     })
   )
@@ -141,20 +153,25 @@ export class Chat {
   /** Gives a message to the intake, without letting anything else happen yet. */
   readonly hand = (text: string, said: Said = {}): Effect.Effect<IntakeOutcome> =>
     Effect.suspend(() => {
-      const { bufferId, chat = "1", chatType = "dm", messageId = `p${++this.count}`, user = "u" } = said
-      const event = MessageEvent.text(
-        Source.make({ platform: "test", chatId: chat, chatType, userId: user }),
-        text,
-        messageId
-      )
+      const {
+        bufferId,
+        chat = "1",
+        chatType = "dm",
+        media = [],
+        messageId = `p${++this.count}`,
+        platform = "test",
+        type,
+        user = "u"
+      } = said
+      const event = MessageEvent.text(Source.make({ platform, chatId: chat, chatType, userId: user }), text, messageId)
       return Effect.map(
         Effect.orDie(
           this.get(Intake).take([
             {
               event: {
                 ...event,
-                ...(said.type === undefined ? {} : { type: said.type }),
-                ...(said.media === undefined ? {} : { media: said.media }),
+                media,
+                type: type ?? event.type,
                 ...(said.press === undefined
                   ? {}
                   : {

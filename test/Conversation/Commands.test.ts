@@ -1,28 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { commands, find } from "../../src/Conversation/Commands.ts"
+import { dispatch } from "../../src/Conversation/Commands/CommandTexts.ts"
 import * as Texts from "../../src/Conversation/Texts.ts"
 import { pass } from "../support/Passing.ts"
 import { make } from "./Chat.ts"
 
 const queueing = { settings: { "display.busy_input_mode": "queue" } }
 
-describe("the table of commands", () => {
-  it("names and aliases are found, once each, and nothing else is", () => {
-    const names = commands.flatMap(({ aliases, name }) => [name, ...aliases])
-    assert.strictEqual(new Set(names).size, names.length)
-    for (const name of names) assert.isNotNull(find(name), name)
-    for (const name of ["", "constructor", "__proto__", "STOP", "stopp"]) assert.isNull(find(name))
-    assert.strictEqual(find("reset"), find("new"))
-  })
-})
-
 describe("commands", () => {
   it.effect("an unknown one is said to be unknown, and never reaches the agent", () =>
     Effect.gen(function* () {
       const chat = yield* make()
       yield* chat.say("/frobnicate now")
-      assert.deepStrictEqual(chat.texts(), [Texts.unknownCommand("frobnicate")])
+      assert.deepStrictEqual(chat.texts(), [dispatch.unknown("frobnicate", null)])
       assert.deepStrictEqual(yield* chat.transcript, [])
       assert.deepStrictEqual(yield* chat.inbox, ["/frobnicate now: done"])
     })
@@ -33,14 +23,6 @@ describe("commands", () => {
       const chat = yield* make()
       yield* chat.say("/etc/hosts is a file")
       assert.deepStrictEqual(chat.texts(), ["/etc/hosts is a file"])
-    })
-  )
-
-  it.effect("/help lists every command", () =>
-    Effect.gen(function* () {
-      const chat = yield* make()
-      yield* chat.say("/help")
-      for (const { name } of commands) assert.include(chat.texts()[0], `/${name}`)
     })
   )
 

@@ -1,10 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Answers from "../../src/Conversation/Answers.ts"
-import { mayAnswer, type Prompt } from "../../src/Conversation/Prompts.ts"
+import type { Prompt } from "../../src/Conversation/Prompts.ts"
 import * as Texts from "../../src/Conversation/Texts.ts"
-import * as Source from "../../src/Message/Source.ts"
-import { rowOf } from "../Session/DeciderModel.ts"
 import { pass, quiet } from "../support/Passing.ts"
 import { make } from "./Chat.ts"
 
@@ -86,17 +84,6 @@ describe("what a text answers", () => {
     ]) {
       assert.isNull(answerOf(prompt({ kind: "approval" }), word))
     }
-  })
-
-  it("only the asker may answer in a group; in a direct chat its only user", () => {
-    const from = (userId: string | null) => ({
-      ...rowOf(1),
-      event: { ...rowOf(1).event, source: Source.make({ platform: "test", chatId: "1", userId }) }
-    })
-    assert.isTrue(mayAnswer(prompt(), from("u")))
-    assert.isFalse(mayAnswer(prompt(), from("other")))
-    assert.isFalse(mayAnswer(prompt(), from(null)))
-    assert.isTrue(mayAnswer(prompt({ isDirect: true }), from("other")))
   })
 })
 

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, SubscriptionRef } from "effect"
+import * as Texts from "../../src/Conversation/Texts.ts"
 import { FakeAdapter } from "../support/FakeAdapter.ts"
 import { unreachable } from "../support/FaultyDatabase.ts"
 import { pass, quiet, until } from "../support/Passing.ts"
@@ -19,10 +20,10 @@ describe("Lifecycle", () => {
       assert.strictEqual(fake.drained, 1)
       yield* say("later")
       yield* pass("19 seconds", "1 second")
-      assert.deepStrictEqual([fake.ended, fake.platform.texts()], [0, []])
+      assert.deepStrictEqual([fake.ended, fake.platform.texts()], [0, [Texts.notices.draining]])
       yield* pass("3 seconds")
       assert.isTrue(settled(stopping)())
-      assert.deepStrictEqual([fake.ended, fake.platform.texts()], [1, ["farewell"]])
+      assert.deepStrictEqual([fake.ended, fake.platform.texts()], [1, [Texts.notices.draining, "farewell"]])
       assert.strictEqual(yield* SubscriptionRef.get(lifecycle.phase), "stopped")
       assert.deepStrictEqual(yield* inbox, ["done", "waiting"])
     })

@@ -173,4 +173,42 @@ describe("Supervisor", () => {
       yield* Fiber.interrupt(draining)
     })
   )
+
+  it.effect("a paused platform takes nothing in and keeps its connection; resumed, it takes what waited", () =>
+    Effect.gen(function* () {
+      const fake = new FakeAdapter()
+      const { of, supervisor } = yield* supervise(fake)
+      assert.isFalse(yield* supervisor.pause("other", ""))
+      assert.isTrue(yield* supervisor.pause("test", "at night"))
+      assert.deepStrictEqual([of("test").paused, of("test").state.status, fake.ended], ["at night", "connected", 0])
+      const taking = yield* Effect.forkChild(fake.take([]))
+      yield* quiet
+      assert.isUndefined(taking.pollUnsafe())
+      assert.isTrue(yield* supervisor.resume("test"))
+      yield* quiet
+      assert.isDefined(taking.pollUnsafe())
+      assert.isNull(of("test").paused)
+    })
+  )
+
+  it.effect("pausing one that failed ends its tries; resuming tries at once, also what had failed for good", () =>
+    Effect.gen(function* () {
+      const fake = new FakeAdapter()
+      fake.script = () => Effect.fail(refusal(true))
+      const { of, supervisor } = yield* supervise(fake)
+      yield* supervisor.pause("test", "")
+      yield* pass("10 minutes", "10 seconds")
+      assert.strictEqual(fake.made, 1)
+      fake.script = () => Effect.fail(refusal(false))
+      yield* supervisor.resume("test")
+      yield* quiet
+      assert.deepStrictEqual([fake.made, of("test").state.status, of("test").tries], [2, "fatal", 1])
+      yield* pass("10 minutes", "10 seconds")
+      assert.strictEqual(fake.made, 2)
+      fake.script = () => Effect.void
+      yield* supervisor.resume("test")
+      yield* quiet
+      assert.deepStrictEqual([fake.made, of("test").state.status], [3, "connected"])
+    })
+  )
 })

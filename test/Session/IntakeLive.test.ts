@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { Access } from "../../src/Access/Access.ts"
+import { Pairing } from "../../src/Access/Pairing.ts"
+import { Strangers } from "../../src/Access/Strangers.ts"
 import { Settings } from "../../src/Config/Settings.ts"
+import { SendQueues } from "../../src/Delivery/SendQueues.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
 import * as Source from "../../src/Message/Source.ts"
 import { Intake, type Inbound } from "../../src/Session/Intake.ts"
@@ -9,6 +12,7 @@ import * as IntakeLive from "../../src/Session/IntakeLive.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
 import { Database } from "../../src/Storage/Database.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
+import { Outbox } from "../../src/Storage/Outbox.ts"
 import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyDatabase.ts"
 import { pass, quiet } from "../support/Passing.ts"
 
@@ -30,15 +34,19 @@ const make = Effect.fnUntraced(function* (
       Effect.sync(() => (rings.push({ key: `${reason} ${key}`, id: 0, previous: null }), true)),
     drain: () => Effect.succeed(0),
     hold: () => Effect.void,
-    runningRows: () => [],
     stopAll: Effect.void,
     oldestWaiting: () => null,
+    turns: () => [],
+    runningRows: () => [],
     view: () => ({ resident: 0, running: 0, queued: 0 })
   })
   const scope = yield* Scope.make()
   const context = yield* Layer.build(
     IntakeLive.layer.pipe(
-      Layer.provideMerge(Layer.mergeAll(lanes, Access.layer, Journal.layer)),
+      Layer.provideMerge(Layer.mergeAll(lanes, Strangers.layer)),
+      Layer.provideMerge(Access.layer),
+      Layer.provideMerge(Layer.mergeAll(Pairing.layer, SendQueues.layer)),
+      Layer.provideMerge(Layer.mergeAll(Journal.layer, Outbox.layer)),
       Layer.provideMerge(faultyDatabase(faults)),
       Layer.provide(Settings.layerFrom(settings)),
       Layer.orDie

@@ -179,7 +179,7 @@ describe("Lanes", () => {
 
   it.effect("a session with a turn is never forgotten", () =>
     Effect.gen(function* () {
-      const chat = yield* make({ settings: { "agent.gateway_timeout": 0 } })
+      const chat = yield* make({ settings: { "agent.gateway_timeout": 0, "agent.gateway_timeout_warning": 0 } })
       yield* chat.say("!sleep 3000000 patience")
       yield* pass("45 minutes", "1 minute")
       assert.strictEqual(chat.get(Lanes).view().resident, 1)

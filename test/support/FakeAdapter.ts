@@ -1,5 +1,6 @@
 /** An adapter over a scripted outlet, made and unmade at the test's word. */
 import { Effect, SubscriptionRef } from "effect"
+import { type Inbound, Intake } from "../../src/Session/Intake.ts"
 import { type Adapter, AdapterError, type AdapterState, type Registration } from "../../src/Platforms/Adapter.ts"
 import { keyed, ScriptedOutlet } from "./ScriptedOutlet.ts"
 
@@ -21,6 +22,9 @@ export class FakeAdapter {
     this.name = name
     this.platform = new ScriptedOutlet(keyed, `${name}:`)
   }
+
+  /** Hands a batch to the intake that it was made with; completes when it was taken. */
+  take: (batch: ReadonlyArray<Inbound>) => Effect.Effect<unknown> = () => Effect.void
 
   readonly set = (more: Partial<AdapterState>): Effect.Effect<void> =>
     Effect.suspend(() =>
@@ -46,6 +50,8 @@ export class FakeAdapter {
           lastOut: null,
           reconnects: 0
         })
+        const intake = yield* Intake
+        this.take = (batch) => Effect.orDie(intake.take(batch))
         const adapter: Adapter = {
           platform: this.name,
           label: `Fake ${this.name}`,

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
-import { canonical, noAliases, normalize } from "../../src/Session/WhatsAppIdentity.ts"
+import { canonical, noAliases, normalize } from "../../src/Message/WhatsAppIdentity.ts"
 import { vectors } from "../support/Vectors.ts"
 
 interface Identity {
