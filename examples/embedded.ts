@@ -54,8 +54,8 @@ const terminalAdapter = ({ shown, typed }: Terminal["Service"]): Registration =>
     const state = yield* SubscriptionRef.make<AdapterState>({
       status: "connected",
       detail: null,
-      lastIn: Date.now(),
-      lastOut: Date.now(),
+      lastIn: null,
+      lastOut: null,
       reconnects: 0
     })
     yield* Stream.fromQueue(typed).pipe(
@@ -78,6 +78,8 @@ const terminalAdapter = ({ shown, typed }: Terminal["Service"]): Registration =>
       label: "Terminal",
       state,
       drain: Effect.void,
+      // Nothing can be lost between here and the terminal: asked, it is always there.
+      probe: Effect.void,
       outlet: {
         link: "terminal:",
         isUp: () => true,

@@ -36,6 +36,7 @@ import type { Registration } from "./Platforms/Adapter.ts"
 import { Registry } from "./Platforms/Registry.ts"
 import { Supervisor } from "./Platforms/Supervisor.ts"
 import * as IntakeLive from "./Session/IntakeLive.ts"
+import { KnownScopes } from "./Session/KnownScopes.ts"
 import { Lanes } from "./Session/Lanes.ts"
 import * as Revocation from "./Session/Revocation.ts"
 import { Database, type StorageError } from "./Storage/Database.ts"
@@ -94,7 +95,15 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(conversation),
     Layer.provideMerge(Layer.mergeAll(Retention.layer, Pairing.layer)),
     Layer.provideMerge(
-      Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Transcript.layer, Installation.layer, PromptStore.layer)
+      Layer.mergeAll(
+        journal,
+        Inbox.layer,
+        Outbox.layer,
+        Transcript.layer,
+        Installation.layer,
+        KnownScopes.layer,
+        PromptStore.layer
+      )
     )
   )
 

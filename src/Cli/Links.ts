@@ -2,14 +2,30 @@
  * Which links this configuration has, under which names people address them, and how each is made (`operations T1`).
  * The local connector's link is the relay like any other, dialled on our own listener.
  */
+import { join } from "node:path"
 import { Effect, type Redacted } from "effect"
 import { connectorEnabled } from "../Config/GatewaySettings.ts"
 import type { ConfigError } from "../Config/ConfigError.ts"
 import { Settings } from "../Config/Settings.ts"
+import { paths } from "../Operations/Home.ts"
 import type { Registration } from "../Platforms/Adapter.ts"
+import { commands } from "../Conversation/Commands/Registry.ts"
+import * as CommandManifest from "../Relay/CommandManifest.ts"
 import { Dialer } from "../Relay/Dialer.ts"
+import { identities, linkOf } from "../Relay/Identity.ts"
+import { platformName } from "../Relay/InboundEvent.ts"
 import * as RelayAdapter from "../Relay/RelayAdapter.ts"
-import { RelayBotId, RelayId, RelayPlatform, RelaySecret, RelayUrl } from "../Relay/RelaySettings.ts"
+import {
+  RelayBotId,
+  RelayBotIds,
+  RelayId,
+  RelayPlatform,
+  RelayPlatforms,
+  RelaySecret,
+  RelaySlackReplyInThread,
+  RelaySlackThreadSessions,
+  RelayUrl
+} from "../Relay/RelaySettings.ts"
 
 /** One link as it is addressed: `send NAME:CHAT` leaves by `link`, for `platform`. */
 export interface LinkName {
@@ -41,18 +57,29 @@ const relay = (name: string, label: string, options: RelayAdapter.RelayOptions):
 export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(function* () {
   const settings = yield* Settings
   const url = yield* settings.get(RelayUrl)
-  const platform = yield* settings.get(RelayPlatform)
-  const botId = yield* settings.get(RelayBotId)
+  const fronted = identities({
+    platforms: yield* settings.get(RelayPlatforms),
+    botIds: yield* settings.get(RelayBotIds),
+    single: { platform: yield* settings.get(RelayPlatform), botId: yield* settings.get(RelayBotId) }
+  })
   const id = yield* settings.get(RelayId)
   const secret = yield* settings.get(RelaySecret)
+  const slack = {
+    replyInThread: yield* settings.get(RelaySlackReplyInThread),
+    topLevelSessions: yield* settings.get(RelaySlackThreadSessions)
+  }
+  const cache = join(paths(settings.home).cache, "relay")
   const isConnectorOn = yield* connectorEnabled
   // The name of the link is in every stored row: it stays the same whether or not a relay is configured beside it.
-  const ownBotId = url !== null && botId === "web" ? "web-chat" : "web"
+  const ownBotId = url !== null && linkOf(fronted) === "relay:web" ? "web-chat" : "web"
 
   const names: Array<LinkName> = []
   if (url !== null) {
-    names.push({ name: "relay", platform, link: `relay:${botId}` })
-    if (platform !== "relay") names.push({ name: platform.toLowerCase(), platform, link: `relay:${botId}` })
+    const link = linkOf(fronted)
+    names.push({ name: "relay", platform: platformName(fronted[0].platform), link })
+    for (const { platform } of fronted) {
+      if (platform !== "relay") names.push({ name: platform.toLowerCase(), platform: platformName(platform), link })
+    }
   }
   if (isConnectorOn) names.push({ name: "web", platform: connectorPlatform, link: `relay:${ownBotId}` })
 
@@ -62,13 +89,24 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
     registrations: (own) => {
       const found: Array<Registration> = []
       if (url !== null)
-        found.push(relay("relay", "Relay", { url, platform, botId, id, secret, streamingDefault: false }))
+        found.push(
+          relay("relay", "Relay", {
+            url,
+            identities: fronted,
+            commands: CommandManifest.manifest(commands),
+            cache,
+            slack,
+            id,
+            secret,
+            streamingDefault: false
+          })
+        )
       if (isConnectorOn) {
         found.push(
           relay("web", "Web chat", {
             url: own.url,
-            platform: connectorPlatform,
-            botId: ownBotId,
+            identities: [{ platform: connectorPlatform, botId: ownBotId }],
+            cache,
             id: "local",
             secret: own.secret,
             streamingDefault: true

@@ -17,7 +17,9 @@ import { HomeLock } from "../Operations/HomeLock.ts"
 import { Registry } from "../Platforms/Registry.ts"
 import { Supervisor } from "../Platforms/Supervisor.ts"
 import * as IntakeLive from "../Session/IntakeLive.ts"
+import { KnownScopes } from "../Session/KnownScopes.ts"
 import { Lanes } from "../Session/Lanes.ts"
+import { Inbox } from "../Storage/Inbox.ts"
 import { Installation } from "../Storage/Installation.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Outbox, type OutboxRow, stored } from "../Storage/Outbox.ts"
@@ -125,7 +127,7 @@ const outcome = Effect.fnUntraced(function* (rows: ReadonlyArray<OutboxRow>) {
   })
 })
 
-const tables = Layer.mergeAll(Journal.layer, Outbox.layer, Installation.layer)
+const tables = Layer.mergeAll(Journal.layer, Inbox.layer, KnownScopes.layer, Outbox.layer, Installation.layer)
 
 const throughGateway = (to: Destination, text: string) =>
   Effect.flatMap(owe(to, text), outcome).pipe(Effect.provide(tables), Effect.provide(Storage.shared("created")))
@@ -133,6 +135,7 @@ const throughGateway = (to: Destination, text: string) =>
 /** What comes in while this process is connected is stored; it runs when the gateway starts. */
 const noTurns = Layer.succeed(Lanes, {
   ring: () => {},
+  edited: () => {},
   interrupt: () => Effect.succeed(false),
   drain: () => Effect.succeed(0),
   hold: () => Effect.void,

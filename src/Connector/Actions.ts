@@ -5,16 +5,16 @@
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import { sanitizeText } from "../Storage/StoredText.ts"
-import type { OutboundAction } from "../Relay/OutboundAction.ts"
 import * as ChatModel from "./ChatModel.ts"
 import type { ChatMessage, MessageState } from "./ChatModel.ts"
-import type { ChatStore } from "./ChatStore.ts"
+import type { ChatStore, NewMessage } from "./ChatStore.ts"
+import * as Files from "./Files.ts"
 import type { Draft } from "./Exchange.ts"
-import { type ActionResult, idempotencyKeyOf, isAnswer } from "./GatewayFrames.ts"
+import { type ActionResult, idempotencyKeyOf, isAnswer, type KnownAction } from "./GatewayFrames.ts"
 
-export type ActionHandler = (draft: Draft, action: OutboundAction) => Effect.Effect<ActionResult, SqlError.SqlError>
+export type ActionHandler = (draft: Draft, action: KnownAction) => Effect.Effect<ActionResult, SqlError.SqlError>
 
-type Action<Op extends OutboundAction["op"]> = Extract<OutboundAction, { readonly op: Op }>
+type Action<Op extends KnownAction["op"]> = Extract<KnownAction, { readonly op: Op }>
 
 const failure = (error: string): ActionResult => ({ success: false, error })
 /** Among these it shows whether a gateway says what its answers answer. */
@@ -67,18 +67,21 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
   const show = Effect.fnUntraced(function* (
     draft: Draft,
     chatId: string,
-    action: Action<"send"> | Action<"follow_up">
+    action: Action<"send"> | Action<"follow_up"> | Action<"send_media"> | Action<"prompt">,
+    text: string,
+    more: Pick<NewMessage, "prompt"> = {}
   ): Effect.fn.Return<ActionResult, SqlError.SqlError> {
     const key = idempotencyKeyOf(action.metadata)
     const earlier = key === null ? null : yield* store.byKey(key)
     if (earlier !== null) return { success: true, message_id: earlier.id }
-    const replyTo = action.op === "send" ? (action.reply_to ?? null) : null
+    const replyTo = action.op === "follow_up" ? null : (action.reply_to ?? null)
     const revision = ++draft.revision
     const message = yield* store.insert({
       chatId,
       id: `a${revision}`,
       role: "assistant",
-      text: sanitizeText(action.content),
+      text: sanitizeText(text),
+      ...more,
       replyTo,
       idempotencyKey: key,
       bufferId: null,
@@ -89,7 +92,7 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
     if (message === null) return failure("connectionerror: the message could not be stored, nothing was shown")
     if (ChatModel.isPruningDue(message)) yield* store.prune(chatId, ChatModel.maxMessagesPerChat)
     draft.updates.push({ _tag: "Messages", messages: [message] })
-    yield* showProgress(draft, chatId, replyTo, isAnswer(action), message.createdAt)
+    yield* showProgress(draft, chatId, replyTo, action.op !== "prompt" && isAnswer(action), message.createdAt)
     return { success: true, message_id: message.id }
   })
 
@@ -132,8 +135,25 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
     switch (action.op) {
       case "send":
         return Effect.flatMap(store.chat(action.chat_id), (chat) =>
-          chat === null ? Effect.succeed(chatNotFound) : show(draft, chat.chatId, action)
+          chat === null ? Effect.succeed(chatNotFound) : show(draft, chat.chatId, action, action.content)
         )
+      case "send_media": {
+        const { content, filename, media_kind, source_url } = action
+        const file = { kind: media_kind, url: source_url, filename: filename ?? null, caption: content ?? null }
+        const text = Files.markdownOf(file)
+        return text === null
+          ? Effect.succeed(failure("unsupported: only addresses of the web can be shown"))
+          : Effect.flatMap(store.chat(action.chat_id), (chat) =>
+              chat === null ? Effect.succeed(chatNotFound) : show(draft, chat.chatId, action, text)
+            )
+      }
+      case "prompt": {
+        const options = action.options.map(({ id, label, style }) => ({ id, label, style: style ?? null }))
+        const prompt = { id: action.prompt_id, options }
+        return Effect.flatMap(store.chat(action.chat_id), (chat) =>
+          chat === null ? Effect.succeed(chatNotFound) : show(draft, chat.chatId, action, action.content, { prompt })
+        )
+      }
       case "edit":
         return edit(draft, action)
       case "typing":
@@ -141,7 +161,7 @@ export const make = (store: ChatStore["Service"]): ActionHandler => {
       case "follow_up":
         // The page hands out no capability of its own: what is left of a follow-up is a message in that session's chat.
         return Effect.flatMap(chatOfSession(action.session_key), (chatId) =>
-          chatId === null ? Effect.succeed(chatNotFound) : show(draft, chatId, action)
+          chatId === null ? Effect.succeed(chatNotFound) : show(draft, chatId, action, action.content)
         )
       case "get_chat_info":
         return Effect.map(store.chat(action.chat_id), (chat): ActionResult =>

@@ -17,6 +17,17 @@ export const Chat = Schema.Struct({
 })
 export type Chat = typeof Chat.Type
 
+/** The buttons below a question of the gateway (`relay L1`); gone once one was pressed. */
+export const Prompt = Schema.Struct({
+  id: Schema.String,
+  options: Schema.Array(Schema.Struct({ id: Schema.String, label: Schema.String, style: Schema.NullOr(Schema.String) }))
+})
+export type Prompt = typeof Prompt.Type
+
+/** The button that a person pressed: the message is that press. */
+export const Press = Schema.Struct({ promptId: Schema.String, optionId: Schema.String, messageId: Schema.String })
+export type Press = typeof Press.Type
+
 export const ChatMessage = Schema.Struct({
   /** Order within the chat; assigned by the store, never reused. */
   seq: Schema.Finite,
@@ -26,6 +37,8 @@ export const ChatMessage = Schema.Struct({
   role: Role,
   text: Schema.String,
   replyTo: Schema.NullOr(Schema.String),
+  prompt: Schema.NullOr(Prompt),
+  press: Schema.NullOr(Press),
   state: MessageState,
   createdAt: Schema.Finite,
   updatedAt: Schema.Finite,

@@ -5,7 +5,7 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { Database } from "../Storage/Database.ts"
-import { type Chat, type ChatMessage, MessageState, Role } from "./ChatModel.ts"
+import { type Chat, type ChatMessage, MessageState, Press, Prompt, Role } from "./ChatModel.ts"
 
 export interface NewMessage {
   readonly chatId: string
@@ -13,6 +13,8 @@ export interface NewMessage {
   readonly role: ChatMessage["role"]
   readonly text: string
   readonly replyTo: string | null
+  readonly prompt?: Prompt
+  readonly press?: Press
   readonly idempotencyKey: string | null
   readonly bufferId: string | null
   readonly state: MessageState
@@ -23,6 +25,8 @@ export interface NewMessage {
 export interface Change {
   readonly state?: MessageState
   readonly text?: string
+  /** Its buttons are gone. */
+  readonly answered?: true
   readonly at: number
   readonly revision: number
 }
@@ -38,6 +42,8 @@ const MessageRow = Schema.Struct({
   role: Role,
   text: Schema.String,
   reply_to: Schema.NullOr(Schema.String),
+  prompt: Schema.NullOr(Schema.fromJsonString(Prompt)),
+  press: Schema.NullOr(Schema.fromJsonString(Press)),
   state: MessageState,
   created_at: Count,
   updated_at: Count,
@@ -64,6 +70,8 @@ const toMessage = (row: typeof MessageRow.Type): ChatMessage => ({
   role: row.role,
   text: row.text,
   replyTo: row.reply_to,
+  prompt: row.prompt,
+  press: row.press,
   state: row.state,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
@@ -75,7 +83,7 @@ const toChat = (row: typeof ChatRow.Type): Chat => ({
   createdAt: row.created_at
 })
 
-const columns = "seq, chat_id, id, role, text, reply_to, state, created_at, updated_at, revision"
+const columns = "seq, chat_id, id, role, text, reply_to, prompt, press, state, created_at, updated_at, revision"
 const qualified = columns
   .split(", ")
   .map((column) => `m.${column}`)
@@ -97,13 +105,13 @@ const sql = {
   ),
   renameChat: statement("UPDATE web_chats SET title = ? WHERE chat_id = ?"),
   insert: statement(
-    "INSERT INTO web_messages (chat_id, id, role, text, reply_to, idempotency_key, buffer_id, state, created_at, " +
-      `updated_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${columns}`
+    "INSERT INTO web_messages (chat_id, id, role, text, reply_to, prompt, press, idempotency_key, buffer_id, state, created_at, " +
+      `updated_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${columns}`
   ),
   byId: statement(`SELECT ${columns} FROM web_messages WHERE id = ?`),
   byKey: statement(`SELECT ${columns} FROM web_messages WHERE idempotency_key = ?`),
   change: statement(
-    "UPDATE web_messages SET state = COALESCE(?, state), text = COALESCE(?, text), updated_at = ?, revision = ? " +
+    "UPDATE web_messages SET state = COALESCE(?, state), text = COALESCE(?, text), prompt = CASE WHEN ? = 1 THEN NULL ELSE prompt END, updated_at = ?, revision = ? " +
       `WHERE id = ? RETURNING ${columns}`
   ),
   open: statement(
@@ -199,6 +207,8 @@ export class ChatStore extends Context.Service<
             m.role,
             m.text,
             m.replyTo,
+            m.prompt === undefined ? null : JSON.stringify(m.prompt),
+            m.press === undefined ? null : JSON.stringify(m.press),
             m.idempotencyKey,
             m.bufferId,
             m.state,
@@ -209,7 +219,15 @@ export class ChatStore extends Context.Service<
         byId: (id) => message("byId", id),
         byKey: (key) => message("byKey", key),
         change: (id, change) =>
-          message("change", change.state ?? null, change.text ?? null, change.at, change.revision, id),
+          message(
+            "change",
+            change.state ?? null,
+            change.text ?? null,
+            change.answered === true ? 1 : 0,
+            change.at,
+            change.revision,
+            id
+          ),
         open: (chatId) => messages("open", chatId),
         undelivered: (afterSeq, limit) =>
           run("undelivered", afterSeq, limit).pipe(

@@ -103,14 +103,22 @@ export const make: (store: ChatStore["Service"]) => Effect.Effect<ConnectorCore,
       if (Buffer.byteLength(text) > ChatModel.maxTextBytes) return refused("too_long")
       const earlier = yield* store.byId(said.id)
       if (earlier !== null) return { _tag: "Stored", message: earlier }
+      const pressed = said.press === undefined ? null : yield* store.byId(said.press.messageId)
+      const option = pressed?.prompt?.options.find(({ id }) => id === said.press?.optionId)
+      if (said.press !== undefined && (option === undefined || pressed?.chatId !== said.chatId))
+        return refused("bad_request")
       if ((yield* store.waitingCount(said.chatId)) >= ChatModel.maxWaitingPerChat) return refused("chat_full")
       if (!(yield* ensureChat(draft, said.chatId, ChatModel.titleOf(text)))) return refused("too_many_chats")
       const message = yield* store.insert({
         chatId: said.chatId,
         id: said.id,
         role: "user",
-        text,
+        // What the button says, whatever the page sent.
+        text: option?.label ?? text,
         replyTo: null,
+        ...(pressed?.prompt == null || option === undefined
+          ? {}
+          : { press: { promptId: pressed.prompt.id, optionId: option.id, messageId: pressed.id } }),
         idempotencyKey: null,
         bufferId: GatewayFrames.bufferIdOf(said),
         state: "sent",
@@ -120,6 +128,11 @@ export const make: (store: ChatStore["Service"]) => Effect.Effect<ConnectorCore,
       if (message === null) return refused("storage")
       if (ChatModel.isPruningDue(message)) yield* store.prune(said.chatId, ChatModel.maxMessagesPerChat)
       draft.updates.push({ _tag: "Messages", messages: [message] })
+      if (message.press !== null) {
+        const answered = { answered: true, at: draft.now, revision: ++draft.revision } as const
+        const question = yield* store.change(message.press.messageId, answered)
+        if (question !== null) draft.updates.push({ _tag: "Messages", messages: [question] })
+      }
       return { _tag: "Stored", message }
     })
 

@@ -11,6 +11,8 @@ export interface Said {
   readonly id: string
   readonly chatId: string
   readonly text: string
+  /** It is a press on a button of that message. */
+  readonly press?: { readonly messageId: string; readonly optionId: string }
 }
 
 export type Input =
@@ -29,7 +31,7 @@ export type Update =
   | { readonly _tag: "Typing"; readonly chatId: string }
   | { readonly _tag: "Gateway"; readonly connected: boolean }
 
-export type RefusalReason = "empty" | "too_long" | "chat_full" | "too_many_chats" | "storage"
+export type RefusalReason = "empty" | "too_long" | "chat_full" | "too_many_chats" | "storage" | "bad_request"
 export type Reply =
   | { readonly _tag: "Stored"; readonly message: ChatMessage }
   | { readonly _tag: "Refused"; readonly reason: RefusalReason }

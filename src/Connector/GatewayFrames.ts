@@ -10,7 +10,15 @@ import type { ChatMessage } from "./ChatModel.ts"
 /** Of one message we show, in UTF-16 units (`relay H4`). */
 export const maxMessageLength = 4096
 
-const supportedOps: ReadonlyArray<string> = ["send", "edit", "typing", "get_chat_info", "follow_up"]
+const supportedOps: ReadonlyArray<string> = [
+  "send",
+  "edit",
+  "typing",
+  "get_chat_info",
+  "follow_up",
+  "send_media",
+  "prompt"
+]
 
 /** `relay H4`; answered to every `hello`. */
 export const descriptor: Descriptor = {
@@ -61,6 +69,16 @@ export const inboundFrame = (message: ChatMessage, title: string): string =>
     event: {
       text: message.text,
       message_type: message.text.startsWith("/") ? "command" : "text",
+      ...(message.press === null
+        ? {}
+        : {
+            prompt_response: {
+              prompt_id: message.press.promptId,
+              option_id: message.press.optionId,
+              label: message.text,
+              prompt_message_id: message.press.messageId
+            }
+          }),
       message_id: message.id,
       source: {
         platform: "relay",
@@ -78,19 +96,42 @@ export const inboundFrame = (message: ChatMessage, title: string): string =>
 
 const longestReason = 300
 
+/** The operations that this connector carries out. */
+export type KnownAction = Extract<
+  OutboundAction,
+  { readonly op: "send" | "edit" | "typing" | "get_chat_info" | "follow_up" | "send_media" | "prompt" }
+>
+const isKnown = (action: OutboundAction): action is KnownAction => supportedOps.includes(action.op)
+
 /** An action that can be carried out, or the error text that answers it. The texts read as `delivery S3` classifies them. */
-export const checkAction = (action: unknown): Result.Result<OutboundAction, string> => {
+export const checkAction = (action: unknown): Result.Result<KnownAction, string> => {
   const op: unknown = typeof action === "object" && action !== null && "op" in action ? action.op : undefined
   if (typeof op !== "string") return Result.fail("invalid action: it has no op")
   if (!supportedOps.includes(op)) return Result.fail(`unsupported op: ${op.slice(0, 64)}`)
-  const decoded = decodeAction(action)
+  const decoded = Result.filterOrFail(decodeAction(action), isKnown, () => ({ message: "it is not one of ours" }))
   if (Result.isFailure(decoded)) return Result.fail(`invalid ${op}: ${decoded.failure.message.slice(0, longestReason)}`)
-  const problem =
-    decoded.success.op === "typing" || decoded.success.op === "get_chat_info"
-      ? null
-      : contentProblem(decoded.success.content)
+  const problem = problemOf(decoded.success)
   return problem === null ? Result.succeed(decoded.success) : Result.fail(problem)
 }
+
+const problemOf = (action: KnownAction): string | null => {
+  switch (action.op) {
+    case "typing":
+    case "get_chat_info":
+      return null
+    case "send_media":
+      return (action.content ?? "").length > maxMessageLength ? contentProblem(action.content ?? "") : null
+    case "prompt":
+      return action.options.length === 0 || action.options.length > maxOptions
+        ? "unsupported: a prompt has 1 to 10 options"
+        : contentProblem(action.content)
+    default:
+      return contentProblem(action.content)
+  }
+}
+
+/** `relay L1`. */
+const maxOptions = 10
 
 const contentProblem = (content: string): string | null =>
   content.length > maxMessageLength

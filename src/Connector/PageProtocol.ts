@@ -14,7 +14,13 @@ const Position = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 
 const PageMessageSchema: Schema.Codec<PageMessage> = Schema.Union([
   Schema.Struct({ type: Schema.Literal("hello"), seen: Position }),
-  Schema.Struct({ type: Schema.Literal("send"), id: Id, chatId: Id, text: Schema.String }),
+  Schema.Struct({
+    type: Schema.Literal("send"),
+    id: Id,
+    chatId: Id,
+    text: Schema.String,
+    press: Schema.optionalKey(Schema.Struct({ messageId: Id, optionId: Id }))
+  }),
   Schema.Struct({ type: Schema.Literal("rename"), chatId: Id, title: Schema.String.check(Schema.isMaxLength(1000)) }),
   Schema.Struct({ type: Schema.Literal("history"), chatId: Id, before: Position })
 ])

@@ -45,9 +45,9 @@ export const serve = (
             yield* Deferred.succeed(hello, message.seen)
             return
           case "send": {
-            const { chatId, id, text } = message
-            const reply = yield* connector.submit({ _tag: "Said", said: { id, chatId, text } })
-            if (reply._tag === "Refused") yield* refuse(id, reply.reason, reply.reason === "storage" ? 2000 : null)
+            const { type: _, ...said } = message
+            const reply = yield* connector.submit({ _tag: "Said", said })
+            if (reply._tag === "Refused") yield* refuse(said.id, reply.reason, reply.reason === "storage" ? 2000 : null)
             // The live change may still be held back, or was told long ago: this is the confirmation, and it vouches for nothing else.
             if (reply._tag === "Stored") yield* say({ type: "messages", messages: [reply.message], seen: 0 })
             return

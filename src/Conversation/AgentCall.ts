@@ -18,12 +18,14 @@ import { redact } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
+import type { Media } from "../Message/MessageEvent.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import type { OutboxRow } from "../Storage/Outbox.ts"
 import { Transcript } from "../Storage/Transcript.ts"
 import * as Answers from "./Answers.ts"
 import { Approvals } from "./Approvals.ts"
+import { withContext } from "./ChannelContext.ts"
 import * as Preview from "./Preview.ts"
 import { type Prompt, Prompts } from "./Prompts.ts"
 import type { Run } from "./Run.ts"
@@ -42,6 +44,22 @@ export interface Produced {
 
 /** What an agent waits for a person to answer. */
 type Asking = Extract<AgentEvent, { readonly _tag: "Question" | "Approval" }>
+
+/** The indicator belongs to the message, wherever its answer goes (`relay L11`). */
+const typingTarget = ({ target, turn }: Run) => {
+  const { answerIn } = turn.row.event
+  return answerIn === undefined ? target : { ...target, threadId: answerIn.typing }
+}
+
+/** Files that came in, where the agent can read them (`relay O7`). */
+const readable = (outlet: Outlet | null, media: ReadonlyArray<Media>): Effect.Effect<ReadonlyArray<Media>> => {
+  const local = outlet?.localMedia
+  return local === undefined || media.length === 0
+    ? Effect.succeed(media)
+    : Effect.forEach(media, (file) => Effect.map(local(file.ref), (ref) => ({ ...file, ref })), {
+        concurrency: "unbounded"
+      })
+}
 
 /** Time that a prompt has to reach its chat (`conversation A3`, C1). */
 const promptPatience = Duration.seconds(15)
@@ -205,15 +223,15 @@ export class AgentCall extends Context.Service<
         const { turn } = run
         const { event } = turn.row
         const indicator =
-          run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, run.target) : null
+          run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, typingTarget(run)) : null
         const { sessionId } = run.route
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: event.text,
-          media: event.media,
+          text: withContext(event),
+          media: yield* readable(run.outlet, event.media),
           context: "",
           choices: noChoices,
           history: Effect.suspend(() =>

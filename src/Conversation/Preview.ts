@@ -6,8 +6,9 @@
 import { Effect, Latch, Schedule, type Scope } from "effect"
 import type { Capabilities, Outlet } from "../Delivery/Outlet.ts"
 import * as IdempotencyKey from "../Delivery/IdempotencyKey.ts"
-import { targetOf } from "../Delivery/Attempt.ts"
+import { targetOf, waysOf } from "../Delivery/Attempt.ts"
 import { length } from "../Delivery/TextLength.ts"
+import type { SendError } from "../Message/SendError.ts"
 import type { JournalError } from "../Storage/Journal.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { type OutboxRow, type Preview as Shown, previewed, previewOf, stored } from "../Storage/Outbox.ts"
@@ -63,7 +64,9 @@ export const make = Effect.fnUntraced(function* (options: {
         text,
         replyTo: row.payload.replyTo,
         notify: false,
-        expectEdits: true
+        expectEdits: true,
+        ...waysOf(row),
+        rank: "interim"
       })
       .pipe(
         Effect.map(({ messageId }) => messageId),
@@ -120,17 +123,25 @@ export const make = Effect.fnUntraced(function* (options: {
     shown = { ...shown, text: candidate }
   })
 
+  /** More important things leave first, or the platform wants a pause: what is shown then is newer. */
+  const isForLater = (error: SendError | JournalError): boolean =>
+    error._tag === "SendError" && error.kind === "rate_limited"
+  const whenever = { while: isForLater, schedule: Schedule.spaced(settings.interval) }
+
   const show = Effect.gen(function* () {
     yield* dirty.await
     yield* Effect.raceFirst(Effect.sleep(settings.interval), enough.await)
     if (text.trim().length < fewest) yield* enough.await
-    if (!options.canShow() || !fits(visible()) || !(yield* settled)) return
+    if (!options.canShow() || !fits(visible()) || !(yield* Effect.retry(settled, whenever))) return
     while (true) {
       yield* Effect.sleep(settings.interval)
       yield* dirty.await
       yield* dirty.close
       // A lost edit is made good by the next one, and in the end by the final text.
-      yield* edit.pipe(Effect.retry({ times: 3, schedule: Schedule.exponential(settings.interval, 2) }))
+      yield* edit.pipe(
+        Effect.retry({ times: 3, schedule: Schedule.exponential(settings.interval, 2) }),
+        Effect.catchIf(isForLater, () => Effect.sync(() => dirty.openUnsafe()))
+      )
     }
   }).pipe(
     Effect.catchTag("SendError", (error) => Effect.logDebug("preview given up, the final text follows", error.kind)),

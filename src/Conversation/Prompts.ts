@@ -60,7 +60,7 @@ export class Prompts extends Context.Service<
     Effect.gen(function* () {
       const store = yield* PromptStore
       const clock = yield* Clock.Clock
-      const nonce = (yield* Installation).id.slice(0, 8)
+      const nonce = (yield* Installation).promptNonce
       const waiting = new Map<string, Array<Prompt>>()
       const byId = new Map<string, Prompt>()
       const stored = new Map<string, StoredPrompt>()

@@ -25,7 +25,7 @@ interface Active {
   due: number
   paused: boolean
   calling: boolean
-  /** The platform was told, and may show it until it is told otherwise. */
+  /** The platform was told, and shows it perhaps. */
   shown: boolean
 }
 
@@ -64,30 +64,30 @@ export class Typing extends Context.Service<
           )
         )
 
+      /** Where the platform shows it until told (`relay L4`, I6); elsewhere there is nothing to do. */
+      const clear = (entry: Active) => {
+        const ended = entry.outlet.typingEnded
+        if (!entry.shown || ended === undefined || !entry.outlet.isUp()) return
+        entry.shown = false
+        run(
+          ended(entry.target).pipe(
+            Effect.timeout(abandonAfter),
+            Effect.catch(() => Metric.update(failures, 1))
+          )
+        )
+      }
+
       const beat = Effect.sync(() => {
         const now = clock.currentTimeMillisUnsafe()
         for (const entry of active) {
           if (entry.due > now || entry.paused || entry.calling || calling >= callsBound || !entry.outlet.isUp())
             continue
           entry.due = now + every
-          entry.calling = true
-          entry.shown = true
+          entry.calling = entry.shown = true
           calling++
           run(show(entry))
         }
       })
-      /** Some platforms show it until they are told that it is over (`relay L4`). */
-      const clear = (entry: Active): void => {
-        const { typingEnded } = entry.outlet
-        if (!entry.shown || typingEnded === undefined || !entry.outlet.isUp()) return
-        entry.shown = false
-        run(
-          typingEnded(entry.target).pipe(
-            Effect.timeout(abandonAfter),
-            Effect.catch(() => Metric.update(failures, 1))
-          )
-        )
-      }
 
       const settle = (): void => {
         let isShown = false

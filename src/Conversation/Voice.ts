@@ -65,6 +65,7 @@ export class Voice extends Context.Service<
           notify: true,
           capabilities,
           at: clock.currentTimeMillisUnsafe(),
+          ...(row.event.followUp === undefined ? {} : { followUp: row.event.followUp }),
           ...said
         })
 
@@ -81,7 +82,9 @@ export class Voice extends Context.Service<
 
       return {
         occasion: (row, cause) => {
-          const target = Reply.targetOf(row.event.source)
+          const { answerIn, source } = row.event
+          const own = Reply.targetOf(source)
+          const target = answerIn === undefined ? own : { ...own, threadId: answerIn.send }
           const outlet = queues.outlet(row.link)
           return { row, cause, target, capabilities: outlet?.capabilities(target) ?? assumedCapabilities }
         },

@@ -8,7 +8,7 @@ import type { Journal } from "../Storage/Journal.ts"
 import { type OutboxRow, progressed } from "../Storage/Outbox.ts"
 import * as Backoff from "./Backoff.ts"
 import { contentHash } from "./IdempotencyKey.ts"
-import type { Outlet, Target } from "./Outlet.ts"
+import type { Outlet, SendRank, SendRequest, Target } from "./Outlet.ts"
 import { split } from "./Splitter.ts"
 
 /** Heads a message that may be on the screen already (`delivery O4` c); its length is reserved when a reply is split. */
@@ -25,6 +25,8 @@ export interface Context {
 }
 
 export interface Outcome {
+  /** Nothing else will arrive in that chat either (`delivery T11`). */
+  readonly targetGone?: boolean
   /** The row as it stands now; `pending` and `ambiguous` = to be tried again at `notBefore`. */
   readonly row: OutboxRow
   readonly messageId: string | null
@@ -50,6 +52,24 @@ export const targetOf = (row: OutboxRow): Target => ({
   scopeId: row.payload.scopeId
 })
 
+const ranks: Readonly<Record<OutboxRow["kind"], SendRank>> = {
+  final: "final",
+  prompt: "approval",
+  notice: "notice",
+  scheduled: "scheduled",
+  commentary: "interim",
+  tool: "edit"
+}
+
+/** How a row's text leaves, beside what it says. */
+export const waysOf = ({ kind, payload, sessionKey }: OutboxRow): Pick<SendRequest, "rank" | "followUp"> => ({
+  rank: ranks[kind],
+  ...(payload.followUp === undefined || sessionKey === null ? {} : { followUp: { kind: payload.followUp, sessionKey } })
+})
+
+/** A chat as the dead targets know it. */
+export const chatOf = ({ payload }: OutboxRow): string => `${payload.platform}:${payload.chatId}`
+
 const ended = (
   row: OutboxRow,
   state: OutboxRow["state"],
@@ -72,21 +92,36 @@ const settleUnknown = (row: OutboxRow, context: Context): Effect.Effect<Outcome>
     ...row,
     state: "pending",
     preview: null,
-    payload: { ...row.payload, text: repeatMark + row.payload.text, marked: true }
+    payload: {
+      ...row.payload,
+      text: row.payload.pieces === undefined ? repeatMark + row.payload.text : row.payload.text,
+      marked: true
+    }
   }
   return carryOut(marked, context, false)
 }
 
+/** Skipped without an attempt: surely not carried out. */
+export const toDeadTarget = (row: OutboxRow): Outcome => ended(row, "dead", deadTarget)
+
+const deadTarget = new SendError({ kind: "forbidden", message: "dead_target: this chat could not be reached lately" })
 const unknownTwice = new SendError({ kind: "ambiguous", message: "no answer came, also to the marked repeat" })
 const heldBack = new SendError({ kind: "ambiguous", message: "no answer came; held until an operator decides" })
 
 const carryOut = (row: OutboxRow, context: Context, keyed: boolean): Effect.Effect<Outcome> => {
-  const attempt = (keyed || isEdit(row) ? Effect.void : markSending(row, context)).pipe(
-    Effect.andThen(say(row, context.outlet, keyed))
+  const { pieces } = row.payload
+  const marked = keyed || isEdit(row) ? Effect.void : markSending(row, context)
+  const attempt = Effect.andThen(
+    marked,
+    pieces === undefined
+      ? Effect.map(say(row, context.outlet, keyed), (messageId) => ended(row, "sent", null, messageId))
+      : sayPiece(row, pieces, context)
   )
-  return Effect.matchEffect(attempt, {
-    onSuccess: (messageId) => Effect.succeed(ended(row, "sent", null, messageId)),
-    onFailure: (error) => (isGone(error) && isEdit(row) && !keyed ? sayAnew(row, context) : failed(row, error, context))
+  return Effect.catch(attempt, (error) => {
+    if (isGone(error) && isEdit(row) && !keyed) return sayAnew(row, context)
+    return error.kind === "too_long" && pieces === undefined && !isEdit(row)
+      ? Effect.succeed({ row: { ...inPieces(row, context.outlet), state: "pending" as const }, messageId: null, error })
+      : failed(row, error, context)
   })
 }
 
@@ -114,7 +149,10 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
   const { payload, preview } = row
   const target = targetOf(row)
   const send = (key: string, text: string, replyTo: string | null = payload.replyTo) =>
-    Effect.map(outlet.send({ key, target, text, replyTo, notify: payload.notify }), (receipt) => receipt.messageId)
+    Effect.map(
+      outlet.send({ key, target, text, replyTo, notify: payload.notify, ...waysOf(row) }),
+      (receipt) => receipt.messageId
+    )
   const rich = richSend(row, outlet)
   const whole = Effect.catchIf(
     rich === null
@@ -124,9 +162,8 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
           (error) => error.kind === "unsupported",
           () => send(row.key, payload.text)
         ),
-    (error) =>
-      error.kind === "too_long" || (error.kind === "not_found" && payload.replyTo !== null && error.reach !== "chat"),
-    (error) => (error.kind === "too_long" ? sendSmaller(row, outlet, send) : send(row.key, payload.text, null))
+    (error) => error.kind === "not_found" && payload.replyTo !== null && error.reach !== "chat",
+    () => send(row.key, payload.text, null)
   )
   if (preview === null || (preview.messageId === null && !keyed)) return whole
   const edit = (messageId: string | null) =>
@@ -158,7 +195,8 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
           text: preview.text,
           replyTo: payload.replyTo,
           notify: false,
-          expectEdits: true
+          expectEdits: true,
+          ...waysOf(row)
         }),
         ({ messageId }) => edit(messageId)
       )
@@ -182,20 +220,47 @@ const richSend = (row: OutboxRow, outlet: Outlet): Effect.Effect<string | null, 
   return null
 }
 
-/** The platform's limit is lower than it declared: the same text in pieces of half the size (`delivery O3`). */
-const sendSmaller = (
-  row: OutboxRow,
-  outlet: Outlet,
-  send: (key: string, text: string, replyTo: string | null) => Effect.Effect<string | null, SendError>
-): Effect.Effect<string | null, SendError> => {
-  const { lengthUnit, maxLength } = outlet.capabilities(targetOf(row))
+/** The platform's limit is lower than it declared: the same text in pieces of half the size, one an attempt (`delivery O3`). */
+const inPieces = (row: OutboxRow, outlet: Outlet): OutboxRow => ({
+  ...row,
+  payload: {
+    ...row.payload,
+    pieces: { limit: Math.max(1, Math.floor(outlet.capabilities(targetOf(row)).maxLength / 2)), sent: 0 }
+  }
+})
+
+type Pieces = NonNullable<OutboxRow["payload"]["pieces"]>
+
+const sayPiece = (row: OutboxRow, pieces: Pieces, context: Context): Effect.Effect<Outcome, SendError> => {
+  const { payload } = row
+  const target = targetOf(row)
   // The chunk may carry an indicator of its own already.
-  const limit = Math.max(1, Math.floor(maxLength / 2))
-  const pieces = split(row.payload.text, { limit, unit: lengthUnit, indicators: false })
-  return Effect.reduce(
-    pieces,
-    (): string | null => null,
-    (_, piece, index) => send(`${row.key}:${index}`, piece, index === 0 ? row.payload.replyTo : null)
+  const all = split(payload.text, {
+    limit: pieces.limit,
+    unit: context.outlet.capabilities(target).lengthUnit,
+    indicators: false
+  })
+  const piece = all[pieces.sent] ?? ""
+  return Effect.map(
+    context.outlet.send({
+      key: `${row.key}:${pieces.sent}`,
+      target,
+      text: payload.marked ? repeatMark + piece : piece,
+      replyTo: pieces.sent === 0 ? payload.replyTo : null,
+      notify: payload.notify,
+      ...waysOf(row)
+    }),
+    ({ messageId }) => {
+      const sent = pieces.sent + 1
+      const next: OutboxRow = {
+        ...row,
+        state: sent < all.length ? "pending" : "sent",
+        attempts: 0,
+        notBefore: 0,
+        payload: { ...payload, marked: false, pieces: { ...pieces, sent } }
+      }
+      return { row: next, messageId, error: null }
+    }
   )
 }
 
@@ -213,7 +278,7 @@ const failed = (row: OutboxRow, error: SendError, context: Context): Effect.Effe
       random
     })
     return next._tag === "Dead"
-      ? ended({ ...row, attempts }, "dead", error)
+      ? { ...ended({ ...row, attempts }, "dead", error), targetGone: next.targetGone }
       : {
           row: {
             ...row,

@@ -4,6 +4,7 @@
  */
 import type { Effect } from "effect"
 import type { SendError } from "../Message/SendError.ts"
+import type { Rate } from "./Meter.ts"
 
 /** A place to speak to: the coordinates that stay fixed for all rows of one send queue. */
 export interface Target {
@@ -65,7 +66,14 @@ export interface SendRequest {
   readonly notify: boolean
   /** First send of a text that grows: the platform uses a form that can be edited (`delivery A4`). */
   readonly expectEdits?: boolean
+  /** Answer by the capability that came with the message of this session; by an ordinary send once it is gone (`relay P3`). */
+  readonly followUp?: { readonly kind: string; readonly sessionKey: string }
+  /** Place among what waits for the link (`delivery O11`); absent = as `notify` says. */
+  readonly rank?: SendRank
 }
+
+/** Order of service (`delivery O11`). */
+export type SendRank = "final" | "approval" | "notice" | "scheduled" | "interim" | "edit" | "typing"
 
 export interface EditRequest {
   readonly key: string
@@ -123,6 +131,15 @@ export interface SendReceipt {
   readonly messageId: string | null
 }
 
+/** How the platform meters one bot account (`delivery O11`); its own file says with which figures. */
+export interface Pace {
+  /** Over all chats; `null` = not known. */
+  readonly bot: Rate | null
+  readonly chat: (target: Target) => Rate | null
+  /** What has to pause when the platform asks for one: that chat, or the whole bot. */
+  readonly flood: "chat" | "bot"
+}
+
 export interface Outlet {
   /** Name of the link: platform and bot identity, for example `relay:` or `telegram:4711`. */
   readonly link: string
@@ -131,6 +148,8 @@ export interface Outlet {
   /** Completes when `isUp` has become true; at once if it is. */
   readonly awaitUp: Effect.Effect<void>
   readonly capabilities: (target: Target) => Capabilities
+  /** Absent: no limit until the platform asks for a pause, which is then the chat's. */
+  readonly pace?: Pace
   /** What the link declares as a whole (law 3), for status. */
   readonly settle: () => Settle
   readonly send: (request: SendRequest) => Effect.Effect<SendReceipt, SendError>
@@ -141,6 +160,8 @@ export interface Outlet {
   readonly typingEnded?: (target: Target) => Effect.Effect<void, SendError>
   readonly media?: (request: MediaRequest) => Effect.Effect<SendReceipt, SendError>
   readonly prompt?: (request: PromptRequest) => Effect.Effect<SendReceipt, SendError>
+  /** A file that came in, where the agent can read it: its path, or the address as it was. Waits a minute at most. */
+  readonly localMedia?: (ref: string) => Effect.Effect<string>
   /** Cosmetic: a failure never fails a turn (`relay L3`). */
   readonly react?: (request: ReactionRequest) => Effect.Effect<void, SendError>
   /** Opens a thread and gives its id. */

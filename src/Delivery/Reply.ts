@@ -45,6 +45,8 @@ export interface ReplyOptions {
   /** What the first chunk already shows. */
   readonly preview?: Preview | null
   readonly at: number
+  /** Kind of the capability that the message came with (`relay P3`). */
+  readonly followUp?: string
   /** The row is this file; `text` stands for it where the platform takes none. */
   readonly media?: Payload["media"]
   /** The row asks with these buttons; `text` is the question with a numbered list. */
@@ -80,6 +82,7 @@ export const rows = (options: ReplyOptions): ReadonlyArray<OutboxRow> => {
       replyTo: index === 0 ? options.replyTo : null,
       notify: options.notify,
       marked: false,
+      ...(options.followUp === undefined ? {} : { followUp: options.followUp }),
       ...(index === 0 && options.media !== undefined ? { media: options.media } : {}),
       ...(index === 0 && options.prompt !== undefined ? { prompt: options.prompt } : {})
     },

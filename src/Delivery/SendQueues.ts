@@ -6,9 +6,13 @@
 import { Clock, Context, Duration, Effect, FiberSet, Layer, Metric, Schedule, type Scope } from "effect"
 import { DeliveryAmbiguous, DeliveryMaxAgeHours, DeliverySendsInFlight } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
+import * as DeadTargets from "../Storage/DeadTargets.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Outbox, type OutboxRow, progressed, restOfTurn } from "../Storage/Outbox.ts"
+import type { Write } from "../Storage/BatchStatement.ts"
 import * as Attempt from "./Attempt.ts"
+import * as ClosedWindows from "./ClosedWindows.ts"
+import * as MeteredOutlet from "./MeteredOutlet.ts"
 import type { Outlet } from "./Outlet.ts"
 import * as SendBudget from "./SendBudget.ts"
 
@@ -20,8 +24,13 @@ const totalBound = 10_000
 const sweepEvery = Duration.seconds(5)
 const sweepLimit = 500
 
+/** Under flood control it is dropped: what it shows is soon out of date (law 9). */
+const isChrome = (kind: OutboxRow["kind"]): boolean => kind === "commentary" || kind === "tool"
+
 const isOpen = (state: OutboxRow["state"]): boolean =>
   state === "pending" || state === "sending" || state === "ambiguous"
+
+const windowOf = (link: string, chat: string): string => `${link} ${chat}`
 
 interface SendQueue {
   readonly name: string
@@ -35,6 +44,8 @@ interface SendQueue {
 
 interface Link {
   readonly outlet: Outlet
+  /** For whoever sends beside the Outbox, previews and typing: it leaves at once and within the budget, or not at all. */
+  metered: Outlet
   readonly queues: Map<string, SendQueue>
   readonly budget: SendBudget.SendBudget
   readonly fork: (effect: Effect.Effect<void>) => void
@@ -44,6 +55,10 @@ interface Link {
   readonly ended: Set<string>
   /** What an earlier life owes has been read; nothing leaves before, so that nothing overtakes it. */
   ready: boolean
+  /** The table may hold older rows of queues that are not in memory: a queue that is made now asks the table first. */
+  partial: boolean
+  /** Where the next sweep begins: rows that wait for long must not hide the ones behind them. */
+  swept: number
 }
 
 export interface LinkView {
@@ -58,6 +73,10 @@ const retried = Metric.counter("outbox_retries_total", {
   description: "sends that will be tried again",
   incremental: true
 })
+const dropped = Metric.counter("outbox_dropped_total", {
+  description: "interim rows dropped under flood control",
+  incremental: true
+})
 const dead = Metric.counter("outbox_dead_total", { description: "rows given up", incremental: true })
 
 export class SendQueues extends Context.Service<
@@ -69,6 +88,8 @@ export class SendQueues extends Context.Service<
     readonly offer: (rows: ReadonlyArray<OutboxRow>) => void
     /** Nothing of this queue waits or is being sent, so that a preview shown now keeps the order (`delivery` Z18). */
     readonly isIdle: (link: string, queue: string) => boolean
+    /** That chat has written: a platform that lets us write only after that does so now. */
+    readonly opened: (link: string, platform: string, chatId: string) => void
     /** Waits while the chat, or the gateway, owes more than `delivery O7` allows. */
     readonly awaitRoom: (link: string, queue: string) => Effect.Effect<void>
     readonly outlet: (link: string) => Outlet | null
@@ -80,6 +101,8 @@ export class SendQueues extends Context.Service<
     readonly withdraw: (row: OutboxRow) => Effect.Effect<void>
     /** Completes when every row has left, or the time is up; says how many rows are still in memory. */
     readonly flush: (timeout: Duration.Duration) => Effect.Effect<number>
+    /** Chats that are not tried for the time being (`delivery T11`). */
+    readonly unreachable: () => number
     readonly view: () => ReadonlyArray<LinkView>
   }
 >()("Delivery/SendQueues") {
@@ -93,6 +116,8 @@ export class SendQueues extends Context.Service<
       const ambiguous = yield* settings.get(DeliveryAmbiguous)
       const maxAge = Duration.hours(yield* settings.get(DeliveryMaxAgeHours))
       const inFlight = yield* settings.get(DeliverySendsInFlight)
+      const deadTargets = yield* DeadTargets.make
+      const windows = ClosedWindows.make()
       const links = new Map<string, Link>()
       const awaiting = new Set<() => void>()
       const watched = new Map<string, Set<(sent: boolean) => void>>()
@@ -106,8 +131,10 @@ export class SendQueues extends Context.Service<
 
       const queueOf = (link: Link, name: string): SendQueue => {
         let queue = link.queues.get(name)
-        if (queue === undefined)
-          link.queues.set(name, (queue = { name, rows: [], more: false, missed: false, working: false }))
+        if (queue === undefined) {
+          queue = { name, rows: [], more: link.partial, missed: link.partial, working: false }
+          link.queues.set(name, queue)
+        }
         return queue
       }
 
@@ -151,7 +178,7 @@ export class SendQueues extends Context.Service<
           const at = clock.currentTimeMillisUnsafe()
           const { row } = outcome
           for (const tell of watched.get(row.key) ?? []) tell(row.state === "sent")
-          const writes = [
+          const writes: Array<Write> = [
             progressed({
               row,
               at,
@@ -160,7 +187,14 @@ export class SendQueues extends Context.Service<
               errorKind: outcome.error?.kind ?? null
             })
           ]
-          if (row.state === "sent") return Effect.andThen(journal.append(writes), Metric.update(sent, 1))
+          if (row.state === "superseded") return Effect.andThen(journal.append(writes), Metric.update(dropped, 1))
+          if (row.state === "sent") {
+            writes.push(...deadTargets.cleared(Attempt.chatOf(row)))
+            return Effect.andThen(journal.append(writes), Metric.update(sent, 1))
+          }
+          if (outcome.targetGone === true) {
+            writes.push(...deadTargets.marked(Attempt.chatOf(row), outcome.error?.message ?? "", at))
+          }
           if (row.turn !== null && row.kind === "final" && (row.state === "dead" || row.state === "held")) {
             writes.push(restOfTurn(row, row.state, at))
             for (const later of queue.rows.filter((other) => other.turn === row.turn && other.kind === "final")) {
@@ -184,8 +218,16 @@ export class SendQueues extends Context.Service<
       const send = Effect.fnUntraced(function* (link: Link, queue: SendQueue, head: OutboxRow) {
         let row = head
         while (true) {
+          if (isChrome(row.kind) && link.budget.isAsleep(Attempt.targetOf(row))) {
+            return yield* end(link, queue, head, { row: { ...row, state: "superseded" }, messageId: null, error: null })
+          }
           const wait = row.notBefore - clock.currentTimeMillisUnsafe()
-          if (wait > 0) yield* Effect.sleep(wait)
+          if (wait > 0) {
+            const isClosed = row.notBefore === row.createdAt + Duration.toMillis(maxAge)
+            yield* isClosed
+              ? windows.awaitOpen(windowOf(link.outlet.link, Attempt.chatOf(row)), Effect.sleep(wait))
+              : Effect.sleep(wait)
+          }
           if (!link.outlet.isUp()) yield* link.outlet.awaitUp
           if (withdrawn.delete(row.key)) {
             remove(link, queue, head)
@@ -199,15 +241,21 @@ export class SendQueues extends Context.Service<
               return
             }
           }
+          if (deadTargets.isDead(Attempt.chatOf(row), clock.currentTimeMillisUnsafe())) {
+            return yield* end(link, queue, head, Attempt.toDeadTarget(row))
+          }
           const outcome = yield* link.budget.within(
             row.kind,
-
+            Attempt.targetOf(row),
             Attempt.make(row, { outlet: link.outlet, journal, clock, ambiguous, maxAge: Duration.toMillis(maxAge) })
           )
           if (outcome.row.state !== "pending" && outcome.row.state !== "ambiguous") {
             return yield* end(link, queue, head, outcome)
           }
           row = outcome.row
+          if (outcome.error?.kind === "rate_limited") {
+            link.budget.slowed(Attempt.targetOf(row), outcome.error.retryAfter ?? null)
+          }
           yield* Metric.update(retried, 1)
           yield* journal.append([
             progressed({
@@ -270,8 +318,12 @@ export class SendQueues extends Context.Service<
         Effect.suspend(() => {
           const settled = [...link.ended]
           return journal.flush.pipe(
-            Effect.andThen(outbox.openOf(link.outlet.link, 0, limit)),
+            Effect.andThen(Effect.suspend(() => outbox.openOf(link.outlet.link, link.swept, limit))),
             Effect.map((rows) => {
+              const isWhole = rows.length < limit
+              if (link.swept === 0) link.partial = !isWhole
+              else if (isWhole) link.partial = false
+              link.swept = isWhole ? 0 : rows.at(-1)!.seq
               add(link, rows)
               for (const key of settled) link.ended.delete(key)
             })
@@ -279,7 +331,7 @@ export class SendQueues extends Context.Service<
         })
 
       const first = (link: Link) =>
-        sweep(link, totalBound).pipe(
+        Effect.andThen(deadTargets.load, sweep(link, totalBound)).pipe(
           Effect.tapError((error) => Effect.logWarning("the outbox could not be read, will try again", error.message)),
           Effect.retry(Schedule.spaced("1 second")),
           Effect.orDie,
@@ -298,12 +350,21 @@ export class SendQueues extends Context.Service<
           const link: Link = {
             outlet,
             queues: new Map(),
-            budget: SendBudget.make(inFlight),
+            metered: outlet,
+            budget: SendBudget.make({
+              sendsInFlight: inFlight,
+              pace: outlet.pace,
+              clock,
+              fork: (effect) => void run(effect)
+            }),
             fork: (effect) => void run(effect),
             keys: new Set(),
             ended: new Set(),
-            ready: false
+            ready: false,
+            partial: true,
+            swept: 0
           }
+          link.metered = MeteredOutlet.make(outlet, link.budget)
           yield* Effect.acquireRelease(
             Effect.sync(() => {
               links.set(outlet.link, link)
@@ -333,6 +394,7 @@ export class SendQueues extends Context.Service<
           const served = links.get(link)
           return served === undefined || (served.ready && !served.queues.has(queue))
         },
+        opened: (link, platform, chatId) => windows.opened(windowOf(link, `${platform}:${chatId}`)),
         awaitRoom: (link, queue) =>
           Effect.suspend(() => {
             const waiting = links.get(link)?.queues.get(queue)
@@ -346,12 +408,12 @@ export class SendQueues extends Context.Service<
               Effect.repeat(full, { while: (isFull) => isFull, schedule: Schedule.spaced("1 second") })
             )
           }),
-        outlet: (link) => links.get(link)?.outlet ?? null,
+        outlet: (link) => links.get(link)?.metered ?? null,
         awaitOutlet: (link) =>
           Effect.callback<Outlet>((resume) => {
             const look = () => {
               const served = links.get(link)
-              if (served !== undefined) resume(Effect.succeed(served.outlet))
+              if (served !== undefined) resume(Effect.succeed(served.metered))
             }
             awaiting.add(look)
             look()
@@ -382,6 +444,7 @@ export class SendQueues extends Context.Service<
             Effect.timeoutOption(timeout),
             Effect.map(total)
           ),
+        unreachable: () => deadTargets.count(clock.currentTimeMillisUnsafe()),
         view: () =>
           Array.from(links.values(), (link) => ({
             link: link.outlet.link,

@@ -59,7 +59,13 @@ export const MessageEvent = Schema.Struct({
   /** An edit of an earlier message; `null` = the platform did not say (`relay L9`). */
   isEdit: Schema.NullOr(Schema.Boolean),
   /** The platform's own time, epoch milliseconds. */
-  timestamp: Schema.NullOr(Schema.Number)
+  timestamp: Schema.NullOr(Schema.Number),
+  /** The answer is owed to a capability that came with the event: the kind of follow-up (`relay P3`). */
+  followUp: Schema.optionalKey(Schema.String),
+  /** Threads of the answer and of the typing indicator, where they are not the one of the conversation (`relay L11`). */
+  answerIn: Schema.optionalKey(
+    Schema.Struct({ send: Schema.NullOr(Schema.String), typing: Schema.NullOr(Schema.String) })
+  )
 })
 export type MessageEvent = typeof MessageEvent.Type
 

@@ -2,23 +2,24 @@
  * Health that means a message got through (law 10): storage takes commits, actors answer, each link was proven in both
  * directions not long ago. A link that is up but deaf is named; one that sleeps on purpose is healthy.
  */
-import { Clock, Context, Effect, Layer, SubscriptionRef } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Schedule, SubscriptionRef } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { Access } from "../Access/Access.ts"
 import { TurnRunner } from "../Conversation/TurnRunner.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { Supervisor } from "../Platforms/Supervisor.ts"
 import { Lanes } from "../Session/Lanes.ts"
+import { beat } from "../Storage/Heartbeat.ts"
 import { Inbox } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Outbox } from "../Storage/Outbox.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { version } from "./Version.ts"
 
-/** A link's proof is void after this time (`platforms-a A5`). */
-const proofPeriod = 150_000
 /** A message that waits longer for its actor shows that actors do not answer. */
 const actorPatience = 30_000
+/** Storage is proven at least this often. */
+const beatEvery = Duration.seconds(10)
 
 export interface PlatformStatus {
   readonly name: string
@@ -86,14 +87,25 @@ export class Health extends Context.Service<
         const waiting = lanes.oldestWaiting()
         if (waiting !== null && now - waiting > actorPatience) found.push("sessions: messages wait for their actor")
         for (const platform of supervisor.view()) {
+          const { proofPeriod, provenAt } = platform
           const { detail, lastIn, lastOut, status } = platform.state
+          const isVoid = (at: number | null) => now - Math.max(at ?? -Infinity, provenAt ?? -Infinity) > proofPeriod
           if (detail === "asleep" || platform.paused !== null) continue
           if (status !== "connected") found.push(`${platform.name}: ${status}${detail === null ? "" : ` (${detail})`}`)
-          else if (lastIn === null || now - lastIn > proofPeriod) found.push(`${platform.name}: nothing comes in`)
-          else if (lastOut === null || now - lastOut > proofPeriod) found.push(`${platform.name}: nothing goes out`)
+          else if (isVoid(lastIn)) found.push(`${platform.name}: nothing comes in`)
+          else if (isVoid(lastOut)) found.push(`${platform.name}: nothing goes out`)
         }
         return found
       })
+
+      /** Nobody writes: then a write of our own shows whether storage would take one. */
+      yield* Effect.suspend(() => {
+        const now = clock.currentTimeMillisUnsafe()
+        const { committedAt } = journal.health()
+        return committedAt !== null && now - committedAt < Duration.toMillis(beatEvery)
+          ? Effect.void
+          : journal.append([beat(now)])
+      }).pipe(Effect.schedule(Schedule.spaced(beatEvery)), Effect.forkScoped)
 
       const platforms = (): ReadonlyArray<PlatformStatus> =>
         supervisor.view().map(({ error, label, link, name, paused, state }) => ({
@@ -109,6 +121,12 @@ export class Health extends Context.Service<
         }))
 
       const unknown = { unknown: -1 }
+      /** Chats that are left alone for an hour (`delivery T11`). */
+      const unreachable = (): Readonly<Record<string, number>> => {
+        const chats = queues.unreachable()
+        return chats === 0 ? {} : { "unreachable chats": chats }
+      }
+
       const status = Effect.gen(function* () {
         const why = yield* reasons
         return {
@@ -119,7 +137,7 @@ export class Health extends Context.Service<
           reasons: why,
           sessions: { ...lanes.view(), waiting: runner.waiting() },
           inbox: yield* Effect.orElseSucceed(inbox.counts, () => unknown),
-          outbox: yield* Effect.orElseSucceed(outbox.counts, () => unknown),
+          outbox: { ...(yield* Effect.orElseSucceed(outbox.counts, () => unknown)), ...unreachable() },
           platforms: platforms(),
           updatedAt: new Date(clock.currentTimeMillisUnsafe()).toISOString()
         }

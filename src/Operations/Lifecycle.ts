@@ -55,7 +55,7 @@ export class Lifecycle extends Context.Service<
                 Effect.sync(() => lanes.view().running)
               )
             ),
-            supervisor.drain
+            Effect.raceFirst(supervisor.drain, hurried.await)
           ],
           { concurrency: "unbounded" }
         ).pipe(Effect.map(([running]) => running))

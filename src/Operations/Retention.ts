@@ -8,11 +8,13 @@ import { Settings } from "../Config/Settings.ts"
 import { Inbox } from "../Storage/Inbox.ts"
 import { Outbox } from "../Storage/Outbox.ts"
 import { PromptStore } from "../Storage/PromptStore.ts"
+import type * as Pruning from "../Storage/Pruning.ts"
 
 /** How long a message's ids are remembered against duplicates. */
 const inboxKept = Duration.days(7)
 const every = Duration.hours(1)
 const piece = 1000
+const pause = Duration.millis(100)
 
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
@@ -22,15 +24,21 @@ export const layer = Layer.effectDiscard(
     const clock = yield* Clock.Clock
     const outboxKept = Duration.days(yield* (yield* Settings).get(DeliveryKeepDays))
 
-    // To the last one: a row that is kept for long may stand among the oldest, and a piece is then never whole.
-    const untilNone = <E>(deletePiece: Effect.Effect<number, E>) =>
-      Effect.repeat(deletePiece, { while: (deleted) => deleted > 0, schedule: Schedule.spaced("100 millis") })
+    const pruneAll = Effect.fnUntraced(function* (prune: Pruning.Prune, kept: Duration.Duration) {
+      const before = clock.currentTimeMillisUnsafe() - Duration.toMillis(kept)
+      let after: number | null = 0
+      while (after !== null) {
+        const done: Pruning.Piece = yield* prune(before, after, piece)
+        after = done.next
+        if (after !== null) yield* Effect.sleep(pause)
+      }
+    })
 
-    const before = (kept: Duration.Duration) => clock.currentTimeMillisUnsafe() - Duration.toMillis(kept)
-
-    yield* Effect.suspend(() => untilNone(inbox.prune(before(inboxKept), piece))).pipe(
-      Effect.andThen(Effect.suspend(() => untilNone(outbox.prune(before(outboxKept), piece)))),
-      Effect.andThen(Effect.suspend(() => prompts.prune(before(inboxKept)))),
+    yield* pruneAll(inbox.prune, inboxKept).pipe(
+      Effect.andThen(pruneAll(outbox.prune, outboxKept)),
+      Effect.andThen(
+        Effect.suspend(() => prompts.prune(clock.currentTimeMillisUnsafe() - Duration.toMillis(inboxKept)))
+      ),
       Effect.catch((error) => Effect.logWarning("old rows were not deleted, will try again", error.message)),
       Effect.schedule(Schedule.spaced(every)),
       Effect.forkScoped

@@ -4,7 +4,9 @@
  */
 import { Schema, type Effect, type Scope, type SubscriptionRef } from "effect"
 import type { Outlet } from "../Delivery/Outlet.ts"
+import type { ForwardedRequests } from "./ForwardedRequests.ts"
 import type { Intake } from "../Session/Intake.ts"
+import type { KnownScopes } from "../Session/KnownScopes.ts"
 import type { Settings } from "../Config/Settings.ts"
 
 /** Why a link does not run; `retryable: false` waits for a change of configuration (`platforms-a A8`). */
@@ -31,6 +33,15 @@ export interface Adapter {
   readonly label: string
   readonly outlet: Outlet
   readonly state: SubscriptionRef.SubscriptionRef<AdapterState>
+  /**
+   * The cheapest call that shows that the other side hears and answers (`platforms-a A5`): made each minute, it proves a
+   * link on which nobody speaks. Absent = what comes in and goes out has to prove it.
+   */
+  readonly probe?: Effect.Effect<void, AdapterError>
+  /** Milliseconds after which a proof is void; absent = 150 s. */
+  readonly proofPeriod?: number
+  /** Connects at once, also when the adapter has given up (`relay C2`). */
+  readonly resume?: Effect.Effect<void>
   /** Asks the other side to keep what comes from now on; called when the gateway begins to drain. Never fails. */
   readonly drain: Effect.Effect<void>
 }
@@ -40,5 +51,9 @@ export interface Registration<R = never> {
   readonly name: string
   readonly label: string
   /** Connects within the given scope; everything it starts ends with that scope. */
-  readonly make: Effect.Effect<Adapter, AdapterError, Scope.Scope | Intake | Settings | R>
+  readonly make: Effect.Effect<
+    Adapter,
+    AdapterError,
+    Scope.Scope | Intake | Settings | ForwardedRequests | KnownScopes | R
+  >
 }

@@ -19,18 +19,28 @@ import {
 import { Settings } from "../Config/Settings.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { Intake } from "../Session/Intake.ts"
+import { KnownScopes } from "../Session/KnownScopes.ts"
 import { type Adapter, AdapterError, type AdapterState, type Registration } from "./Adapter.ts"
+import { ForwardedRequests } from "./ForwardedRequests.ts"
 import { Registry } from "./Registry.ts"
 
 const connectTimeout = Duration.seconds(30)
-/** How long an adapter may take to ask its other end to hold back. */
-const drainTimeout = Duration.seconds(5)
+/** How long an adapter may take to ask its other end to hold back: a connector has 10 s to confirm it (`relay C4`). */
+const drainTimeout = Duration.seconds(11)
+/** `platforms-a A5`. */
+const probeEvery = Duration.seconds(60)
+const probeTimeout = Duration.seconds(30)
+const proofPeriod = 150_000
 
 export interface PlatformView {
   readonly name: string
   readonly label: string
   readonly state: AdapterState
   readonly error: AdapterError | null
+  /** Epoch milliseconds of the last probe that succeeded, in both directions. */
+  readonly provenAt: number | null
+  /** Milliseconds after which its proof is void. */
+  readonly proofPeriod: number
   /** Name of its link; `null` while it does not run. */
   readonly link: string | null
   /** Failures in a row. */
@@ -44,6 +54,7 @@ interface Slot {
   adapter: Adapter | null
   state: AdapterState
   error: AdapterError | null
+  provenAt: number | null
   tries: number
   paused: string | null
   /** Closed while it is paused: nothing is taken in and nothing is tried. */
@@ -87,11 +98,14 @@ export class Supervisor extends Context.Service<
       const queues = yield* SendQueues
       const intake = yield* Intake
       const settings = yield* Settings
+      const scopes = yield* KnownScopes
+      const forwarded = yield* ForwardedRequests.make
       const slots = registrations.map((registration): Slot => ({
         registration,
         adapter: null,
         state: resting,
         error: null,
+        provenAt: null,
         tries: 0,
         paused: null,
         gate: Latch.makeUnsafe(true),
@@ -99,6 +113,22 @@ export class Supervisor extends Context.Service<
       }))
       const scope = yield* Scope.make()
       yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
+
+      /** One that fails proves nothing; the next one may. */
+      const prove = (slot: Slot, probe: Effect.Effect<void, AdapterError>) =>
+        probe.pipe(
+          Effect.timeout(probeTimeout),
+          Effect.andThen(
+            Effect.clockWith((clock) =>
+              Effect.sync(() => {
+                slot.provenAt = clock.currentTimeMillisUnsafe()
+              })
+            )
+          ),
+          Effect.catch((error) => Effect.logDebug(`${slot.registration.label}: a probe failed`, error.message)),
+          Effect.andThen(Effect.sleep(probeEvery)),
+          Effect.forever
+        )
 
       /** Lives as long as the adapter runs; fails when it cannot. */
       const run = (slot: Slot) =>
@@ -109,10 +139,13 @@ export class Supervisor extends Context.Service<
               take: (batch) => Effect.andThen(slot.gate.await, intake.take(batch))
             }),
             Effect.provideService(Settings, settings),
+            Effect.provideService(ForwardedRequests, forwarded),
+            Effect.provideService(KnownScopes, scopes),
             Effect.timeoutOrElse({ duration: connectTimeout, orElse: () => Effect.fail(timedOut(slot)) })
           )
           slot.adapter = adapter
           slot.error = null
+          if (adapter.probe !== undefined) yield* Effect.forkScoped(prove(slot, adapter.probe))
           yield* queues.serve(adapter.outlet)
           yield* SubscriptionRef.changes(adapter.state).pipe(
             Stream.runForEach((state) =>
@@ -128,6 +161,7 @@ export class Supervisor extends Context.Service<
           Effect.ensuring(
             Effect.sync(() => {
               slot.adapter = null
+              slot.provenAt = null
             })
           )
         )
@@ -177,6 +211,8 @@ export class Supervisor extends Context.Service<
             label: slot.registration.label,
             state: slot.state,
             error: slot.error,
+            provenAt: slot.provenAt,
+            proofPeriod: slot.adapter?.proofPeriod ?? proofPeriod,
             link: slot.adapter?.outlet.link ?? null,
             tries: slot.tries,
             paused: slot.paused
@@ -198,6 +234,7 @@ export class Supervisor extends Context.Service<
             slot.tries = 0
             yield* slot.gate.open
             if (slot.adapter === null) yield* slot.again.open
+            else if (slot.adapter.resume !== undefined) yield* slot.adapter.resume
             yield* Effect.logInfo(`${slot.registration.label} goes on`)
             return true
           }),

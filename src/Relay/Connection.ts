@@ -7,7 +7,9 @@ import type { Descriptor } from "./Descriptor.ts"
 import { closeCode, type DialError, type Dialer, type Wire, type WireClosed } from "./Dialer.ts"
 import type { FrameDecodeError } from "./FrameDecodeError.ts"
 import * as FrameWriter from "./FrameWriter.ts"
-import { encode } from "./Protocol.ts"
+import type { Identities } from "./Identity.ts"
+import { platformName } from "./InboundEvent.ts"
+import { encode, type ManifestEntry } from "./Protocol.ts"
 import * as ReadLoop from "./ReadLoop.ts"
 import { mint } from "./UpgradeToken.ts"
 
@@ -28,8 +30,9 @@ export type ConnectionEnd = DialError | HandshakeError | LinkBroken | WireClosed
 
 export interface ConnectionOptions {
   readonly url: string
-  readonly platform: string
-  readonly botId: string
+  readonly identities: Identities
+  /** Commands that a `hello` for Discord names, so that the connector can register them. */
+  readonly commands?: ReadonlyArray<ManifestEntry>
   /** Upgrade credentials; none is sent unless both are there (`relay H2`). */
   readonly id: string | null
   readonly secret: Redacted.Redacted<string> | null
@@ -38,7 +41,7 @@ export interface ConnectionOptions {
 /** What a connection tells its owner. Called from plain loops: nothing here may wait or throw. */
 export interface ConnectionEvents extends Pick<
   ReadLoop.ReadLoopOptions,
-  "buffer" | "link" | "logLimit" | "onInterrupt" | "onResult"
+  "buffer" | "handlerOf" | "link" | "scopeOf" | "shape" | "logLimit" | "onInterrupt" | "onResult"
 > {
   readonly onOpen: (connection: Connection) => Effect.Effect<void>
   /** The first valid descriptor: the handshake is complete. */
@@ -116,7 +119,18 @@ const connect = Effect.fnUntraced(function* (
   }
   yield* Effect.addFinalizer(() => events.onEnd)
   yield* events.onOpen(connection)
-  writer.push(encode({ type: "hello", platform: options.platform, botId: options.botId }))
+  for (const { botId, platform } of options.identities) {
+    writer.push(
+      encode({
+        type: "hello",
+        platform,
+        botId,
+        ...(options.commands !== undefined && platformName(platform) === "discord"
+          ? { command_manifest: options.commands }
+          : {})
+      })
+    )
+  }
   yield* Effect.raceAllFirst([
     Deferred.await(end),
     described.await,
@@ -132,7 +146,7 @@ const connect = Effect.fnUntraced(function* (
 })
 
 /** A new one for every dial (`relay H2`). */
-const upgradeToken = (options: ConnectionOptions) =>
+export const upgradeToken = (options: Pick<ConnectionOptions, "id" | "secret">) =>
   Effect.map(Clock.currentTimeMillis, (now) =>
     options.id && options.secret !== null
       ? Redacted.make(mint(options.id, Redacted.value(options.secret), Math.floor(now / 1000)))

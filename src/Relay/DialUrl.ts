@@ -12,15 +12,16 @@ export const dialUrl = (base: string): string => {
   return url.endsWith("/relay") ? url : `${url}/relay`
 }
 
-/** The provision URL beside a dial URL, over http(s). */
-export const provisionUrl = (dial: string): string => {
-  const url = dial.startsWith("wss://")
+/** A dial URL over http(s): what its other routes stand below. */
+export const httpUrl = (dial: string): string =>
+  dial.startsWith("wss://")
     ? `https://${dial.slice("wss://".length)}`
     : dial.startsWith("ws://")
       ? `http://${dial.slice("ws://".length)}`
       : dial
-  return `${url}/provision`
-}
+
+/** The provision URL beside a dial URL. */
+export const provisionUrl = (dial: string): string => `${httpUrl(dial)}/provision`
 
 /** Whether a dial URL can be handed to a WebSocket at all. */
 export const isDialable = (dial: string): boolean =>

@@ -40,8 +40,11 @@ export interface DialOptions {
   readonly token: Redacted.Redacted<string> | null
 }
 
-/** One WS message at most; above it the connection fails with 1009. */
-const maxPayload = 8 * 1024 * 1024
+/**
+ * One WS message at most; above it the connection fails with 1009. Well above one line: a delivery that is too large is
+ * refused as a line, so that it can be acknowledged; one that ended the connection would come again for ever.
+ */
+const maxPayload = 32 * 1024 * 1024
 /** Bytes that wait for a pull before the socket is paused and TCP pushes back (`relay I4`). */
 const highWaterMark = 256 * 1024
 /** Bytes that may wait to leave before `write` waits with them. */

@@ -22,6 +22,23 @@ export type Waiting =
       readonly writer: FrameWriter
       readonly size: number
     }
+  | {
+      /** Wants nothing of us, and is acknowledged in its turn. */
+      readonly kind: "nothing"
+      readonly bufferId: string
+      readonly writer: FrameWriter
+      readonly size: number
+    }
+  | {
+      /** A request for an adapter of this gateway (`relay P4`). */
+      readonly kind: "forward"
+      readonly read: Effect.Effect<ReadonlyArray<Inbound>>
+      /** What is kept of it when the adapter cannot read it. */
+      readonly raw: string
+      readonly bufferId: string | null
+      readonly writer: FrameWriter
+      readonly size: number
+    }
   | { readonly kind: "interrupt"; readonly sessionKey: string; readonly chatId: string; readonly size: number }
 
 export const maxItems = 2048

@@ -2,7 +2,7 @@
  * Takes what has gathered in the InboundBuffer, hands it to the Intake, and acknowledges what is stored (law 2, `relay
  * I3`, `I3a`). It never drops and never gives up: while storage refuses, it holds the batch and tries again.
  */
-import { type Cause, Duration, Effect, Exit, Random } from "effect"
+import { type Cause, Duration, Effect, Exit, Option, Random } from "effect"
 import type { Inbound, Intake } from "../Session/Intake.ts"
 import type { FrameWriter } from "./FrameWriter.ts"
 import type { InboundBuffer, Waiting } from "./InboundBuffer.ts"
@@ -17,9 +17,11 @@ const refusalsBeforeBurial = 3
 const retryBase = 100
 const retryCap = 5000
 const burialsAtOnce = 64
+/** How long an adapter may read a forwarded request. */
+const readPatience = Duration.seconds(10)
 
 type Item<Kind extends Waiting["kind"]> = Extract<Waiting, { readonly kind: Kind }>
-type Stored = Item<"inbound"> | Item<"dead">
+type Stored = Item<"inbound"> | Item<"dead"> | Item<"nothing">
 
 /** Runs as long as the link lives. */
 export const run = Effect.fnUntraced(function* (
@@ -74,7 +76,7 @@ export const run = Effect.fnUntraced(function* (
     const dead: Array<Item<"dead">> = []
     for (const item of items) {
       if (item.kind === "inbound") batch.push(item.inbound)
-      else dead.push(item)
+      else if (item.kind === "dead") dead.push(item)
     }
     if (dead.length > 0) {
       yield* Effect.forEach(dead, (item) => persist(bury(item), Infinity), {
@@ -111,6 +113,27 @@ export const run = Effect.fnUntraced(function* (
     yield* writer.room
   })
 
+  /** What the adapter makes of it is stored like any other message; what it cannot read is kept (law 2). */
+  const forward = Effect.fnUntraced(function* (item: Item<"forward">) {
+    const exit = yield* Effect.exit(Effect.timeoutOption(item.read, readPatience))
+    const messages = Exit.isSuccess(exit) ? Option.getOrNull(exit.value) : null
+    const { bufferId, raw, writer } = item
+    if (messages === null) {
+      yield* Effect.logError(
+        "relay: an adapter could not read a forwarded request",
+        Exit.isFailure(exit) ? exit.cause : "it took too long"
+      )
+      if (bufferId === null) return
+      const reason = "its adapter could not read this request"
+      return yield* store([{ kind: "dead", bufferId, raw, reason, writer, size: 0 }])
+    }
+    if (messages.length > 0) {
+      const taken = yield* persist(intake.take(messages), refusalsBeforeApart)
+      if (Exit.isFailure(taken)) yield* takeApart(messages)
+    }
+    if (bufferId !== null) yield* acknowledge([{ kind: "nothing", bufferId, writer, size: 0 }])
+  })
+
   const interrupt = Effect.fnUntraced(function* (item: Item<"interrupt">) {
     Metrics.add(Metrics.interrupts, 1, metrics)
     yield* carryOutInterrupt(intake, item.sessionKey, item.chatId)
@@ -121,9 +144,9 @@ export const run = Effect.fnUntraced(function* (
     let from = 0
     for (let at = 0; at < batch.length; at++) {
       const item = batch[at]!
-      if (item.kind !== "interrupt") continue
+      if (item.kind !== "interrupt" && item.kind !== "forward") continue
       if (from < at) yield* store(batch.slice(from, at) as ReadonlyArray<Stored>)
-      yield* interrupt(item)
+      yield* item.kind === "forward" ? forward(item) : interrupt(item)
       from = at + 1
     }
     if (from < batch.length) yield* store((from === 0 ? batch : batch.slice(from)) as ReadonlyArray<Stored>)

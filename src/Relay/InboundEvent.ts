@@ -32,7 +32,11 @@ export const WireSource = Schema.Struct({
   message_id: Text,
   profile: Text,
   is_bot: Flag,
-  message_is_edit: Flag
+  message_is_edit: Flag,
+  one_to_one_verified: Flag,
+  auto_thread_created: Flag,
+  auto_thread_initial_name: Text,
+  prospective_thread_id: Text
 })
 export type WireSource = typeof WireSource.Type
 
@@ -49,6 +53,8 @@ export const WireEvent = Schema.Struct({
   media_urls: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String))),
   media: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.NullOr(WireMedia)))),
   context: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.Struct({ author: Text, text: Text })))),
+  /** Why there is no context; nothing follows from it. */
+  context_error: Schema.optionalKey(Schema.Unknown),
   prompt_response: Schema.optionalKey(
     Schema.NullOr(
       Schema.Struct({

@@ -4,18 +4,23 @@
  */
 import { isUtf8 } from "node:buffer"
 
-/** A line that cannot be read as text: `text` is what a preview may show of it (all of it, if it is only bad UTF-8). */
+/**
+ * A line that cannot be read as text: `text` is what a preview may show of it (all of it, if it is only bad UTF-8). Of one
+ * that is too large `end` holds its last bytes too: there may stand which delivery it was.
+ */
 export interface BadLine {
   readonly reason: "TooLarge" | "InvalidUtf8"
   readonly text: string
+  readonly end?: string
 }
 
 /** `relay W3`; without the newline. */
 export const maxLineBytes = 4 * 1024 * 1024
 
 const newline = 0x0a
-/** What is kept of a line that is too large. */
+/** What is kept of a line that is too large, at its beginning and at its end. */
 const headBytes = 1024
+const endBytes = 1024
 /** A tail buffer larger than this is given back once its line is complete. */
 const keptCapacity = 64 * 1024
 const empty = Buffer.alloc(0)
@@ -30,21 +35,22 @@ export interface LineReader {
 export const make = (limit: number = maxLineBytes): LineReader => {
   let tail: Buffer = empty
   let tailLength = 0
-  /** The rest of a line that was already reported as too large. */
-  let skipping = false
+  /** Within a line that is too large: how it begins, and the last of it so far. */
+  let skipped: { readonly head: Buffer; end: Buffer } | null = null
   /** A string chunk may end in the middle of a surrogate pair. */
   let highSurrogate = ""
 
-  const hold = (bytes: Uint8Array, out: Array<string | BadLine>) => {
-    if (skipping || bytes.length === 0) return
+  const hold = (bytes: Uint8Array) => {
+    if (bytes.length === 0) return
+    if (skipped !== null) {
+      skipped.end = lastOf(skipped.end, bytes)
+      return
+    }
     const length = tailLength + bytes.length
     if (length > limit) {
-      out.push(
-        tooLarge(
-          tailLength >= headBytes ? tail.subarray(0, tailLength) : Buffer.concat([tail.subarray(0, tailLength), bytes])
-        )
-      )
-      skipping = true
+      const held = tail.subarray(0, tailLength)
+      const head = Buffer.concat([held.subarray(0, headBytes), bytes.subarray(0, headBytes)])
+      skipped = { head: Buffer.from(head.subarray(0, headBytes)), end: lastOf(held, bytes) }
       release()
       return
     }
@@ -64,17 +70,15 @@ export const make = (limit: number = maxLineBytes): LineReader => {
 
   /** The end of a line: what was held and `bytes` make it up. */
   const complete = (bytes: Uint8Array, out: Array<string | BadLine>) => {
-    if (skipping) {
-      skipping = false
-      return
-    }
-    if (tailLength === 0) {
+    if (tailLength === 0 && skipped === null) {
       emitBytes(bytes, limit, out)
       return
     }
-    hold(bytes, out)
-    if (skipping) skipping = false
-    else {
+    hold(bytes)
+    if (skipped !== null) {
+      out.push(badLine(skipped.head, skipped.end))
+      skipped = null
+    } else {
       emitBytes(tail.subarray(0, tailLength), limit, out)
       release()
     }
@@ -82,9 +86,9 @@ export const make = (limit: number = maxLineBytes): LineReader => {
 
   const pushBytes = (chunk: Buffer, out: Array<string | BadLine>) => {
     let from = 0
-    if (tailLength > 0 || skipping) {
+    if (tailLength > 0 || skipped !== null) {
       const end = chunk.indexOf(newline)
-      if (end < 0) return hold(chunk, out)
+      if (end < 0) return hold(chunk)
       complete(chunk.subarray(0, end), out)
       from = end + 1
       if (from === chunk.length) return
@@ -98,7 +102,7 @@ export const make = (limit: number = maxLineBytes): LineReader => {
       complete(rest.subarray(from, end), out)
       from = end + 1
     }
-    hold(rest.subarray(from), out)
+    hold(rest.subarray(from))
   }
 
   /** Only for whole characters, while nothing is held. */
@@ -108,7 +112,7 @@ export const make = (limit: number = maxLineBytes): LineReader => {
       emitText(from === 0 && end === text.length ? text : text.slice(from, end), limit, out)
       from = end + 1
     }
-    if (from < text.length) hold(Buffer.from(from === 0 ? text : text.slice(from)), out)
+    if (from < text.length) hold(Buffer.from(from === 0 ? text : text.slice(from)))
   }
 
   const pushString = (chunk: string, out: Array<string | BadLine>) => {
@@ -120,7 +124,7 @@ export const make = (limit: number = maxLineBytes): LineReader => {
       text = text.slice(0, -1)
     }
     if (!text.isWellFormed()) pushBytes(unpaired(text), out)
-    else if (tailLength > 0 || skipping) pushBytes(Buffer.from(text), out)
+    else if (tailLength > 0 || skipped !== null) pushBytes(Buffer.from(text), out)
     else pushText(text, out)
   }
 
@@ -129,7 +133,7 @@ export const make = (limit: number = maxLineBytes): LineReader => {
       if (typeof chunk === "string") return pushString(chunk, out)
       if (highSurrogate !== "") {
         highSurrogate = ""
-        hold(Buffer.of(0xff), out)
+        hold(Buffer.of(0xff))
       }
       pushBytes(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength), out)
     },
@@ -137,10 +141,19 @@ export const make = (limit: number = maxLineBytes): LineReader => {
   }
 }
 
-const tooLarge = (bytes: Buffer): BadLine => ({
+const badLine = (head: Buffer, end: Buffer): BadLine => ({
   reason: "TooLarge",
-  text: bytes.subarray(0, headBytes).toString("utf8")
+  text: head.toString("utf8"),
+  end: end.toString("utf8")
 })
+
+const tooLarge = (bytes: Buffer): BadLine => badLine(bytes.subarray(0, headBytes), bytes.subarray(-endBytes))
+
+/** Copied: what it is cut from may be large, or used again. */
+const lastOf = (before: Buffer, bytes: Uint8Array): Buffer =>
+  bytes.length >= endBytes
+    ? Buffer.from(bytes.subarray(-endBytes))
+    : Buffer.concat([before.subarray(-(endBytes - bytes.length)), bytes])
 
 const emitBytes = (bytes: Uint8Array, limit: number, out: Array<string | BadLine>) => {
   const line = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -152,7 +165,7 @@ const emitBytes = (bytes: Uint8Array, limit: number, out: Array<string | BadLine
 const emitText = (line: string, limit: number, out: Array<string | BadLine>) => {
   // A UTF-16 unit is at most three bytes of UTF-8; most lines need no count.
   if (line.length * 3 > limit && Buffer.byteLength(line) > limit) {
-    out.push(tooLarge(Buffer.from(line.slice(0, headBytes))))
+    out.push(tooLarge(Buffer.from(line)))
   } else if (line !== "" && (line.charCodeAt(0) > 0x20 || line.trim() !== "")) out.push(line)
 }
 

@@ -46,7 +46,70 @@ export const ChatInfoAction = Schema.Struct({
   metadata
 })
 
-export const OutboundAction = Schema.Union([SendAction, EditAction, TypingAction, FollowUpAction, ChatInfoAction])
+export const SendMediaAction = Schema.Struct({
+  op: Schema.Literal("send_media"),
+  chat_id: Schema.String,
+  media_kind: Schema.Literals(["image", "voice", "audio", "video", "document"]),
+  source_url: Schema.String,
+  content: optionalText,
+  filename: optionalText,
+  reply_to: optionalText,
+  metadata
+})
+
+/** `relay L1`: at most 10 options, ids of at most 32 characters of a small alphabet. */
+export const PromptAction = Schema.Struct({
+  op: Schema.Literal("prompt"),
+  chat_id: Schema.String,
+  prompt_kind: Schema.Literals(["approval", "clarify", "choice"]),
+  prompt_id: Schema.String,
+  content: Schema.String,
+  options: Schema.Array(Schema.Struct({ id: Schema.String, label: Schema.String, style: optionalText })),
+  timeout_s: Schema.optionalKey(Schema.NullOr(Schema.Finite)),
+  reply_to: optionalText,
+  metadata
+})
+
+export const ReactAction = Schema.Struct({
+  op: Schema.Literal("react"),
+  chat_id: Schema.String,
+  message_id: Schema.String,
+  emoji: Schema.String,
+  remove: Schema.optionalKey(Schema.NullOr(Schema.Boolean)),
+  metadata
+})
+
+/** `relay L2`. */
+export const ThreadCreateAction = Schema.Struct({
+  op: Schema.Literal("thread_create"),
+  chat_id: Schema.String,
+  thread_name: Schema.String,
+  message_id: optionalText,
+  metadata
+})
+
+export const ThreadRenameAction = Schema.Struct({
+  op: Schema.Literal("thread_rename"),
+  chat_id: Schema.String,
+  /** Of the thread. */
+  message_id: Schema.String,
+  thread_name: Schema.String,
+  only_if_current_name: optionalText,
+  metadata
+})
+
+export const OutboundAction = Schema.Union([
+  SendAction,
+  EditAction,
+  TypingAction,
+  FollowUpAction,
+  ChatInfoAction,
+  SendMediaAction,
+  PromptAction,
+  ReactAction,
+  ThreadCreateAction,
+  ThreadRenameAction
+])
 export type OutboundAction = typeof OutboundAction.Type
 
 /** For a connector: an `op` it does not know is a decode error, to be answered with `success: false`. */
@@ -56,6 +119,8 @@ export const decodeAction = Schema.decodeUnknownResult(OutboundAction)
 export const ActionResult = Schema.Struct({
   success: Schema.Boolean,
   message_id: optionalText,
+  /** Of `thread_create`. */
+  thread_id: optionalText,
   error: optionalText
 })
 export type ActionResult = typeof ActionResult.Type

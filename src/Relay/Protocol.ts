@@ -5,6 +5,7 @@
 import { Result, Schema } from "effect"
 import { Descriptor } from "./Descriptor.ts"
 import { type FrameDecodeError, make as makeError } from "./FrameDecodeError.ts"
+import type { Identity } from "./Identity.ts"
 import { WireEvent } from "./InboundEvent.ts"
 import type { BadLine } from "./LineReader.ts"
 import type { OutboundAction } from "./OutboundAction.ts"
@@ -41,10 +42,19 @@ export type ConnectorFrame =
   | typeof PassthroughForwardFrame.Type
   | typeof GoingIdleAckFrame.Type
 
+/** A command as Discord registers it (`relay` Wire). */
+const ManifestEntry = Schema.Struct({
+  name: Schema.String,
+  description: Schema.String,
+  options: Schema.optionalKey(Schema.Array(Schema.Record(Schema.String, Schema.Unknown)))
+})
+export type ManifestEntry = typeof ManifestEntry.Type
+
 export const HelloFrame = Schema.Struct({
   type: Schema.Literal("hello"),
   platform: Schema.String,
-  botId: Schema.String
+  botId: Schema.String,
+  command_manifest: Schema.optionalKey(Schema.Array(ManifestEntry))
 })
 /** `action` is decoded apart (`OutboundAction.decodeAction`), so that a bad one can still be answered by its id. */
 export const OutboundFrame = Schema.Struct({
@@ -162,16 +172,51 @@ export const decodeGatewayLine = lineDecoder<GatewayFrame>(
   ])
 )
 
-/** A line that the reader could not give as text. Bad UTF-8 may still tell the delivery id. */
+/** Where a connector writes type and delivery id: at the beginning of its line, or behind everything else. */
+const leading =
+  /^\s*\{\s*(?:"type"\s*:\s*"(\w+)"\s*,\s*)?(?:"bufferId"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*)?(?:"type"\s*:\s*"(\w+)")?/
+const trailing =
+  /(?:,\s*"type"\s*:\s*"(\w+)"\s*)?(?:,\s*"bufferId"\s*:\s*("(?:[^"\\]|\\.)*")\s*)?(?:,\s*"type"\s*:\s*"(\w+)"\s*)?\}\s*$/
+
+/**
+ * A line above the limit is not read, yet its sender repeats it until it is acknowledged (`relay I3a`). What stands inside
+ * a text cannot pass for it: there every quote is escaped.
+ */
+const rejectLarge = ({ end = "", text }: BadLine): FrameDecodeError => {
+  const first = leading.exec(text)
+  const last = trailing.exec(end)
+  const type = first?.[1] ?? first?.[3] ?? last?.[1] ?? last?.[3] ?? null
+  const quoted = first?.[2] ?? last?.[2]
+  const id = quoted === undefined ? null : parseText(quoted)
+  return makeError({
+    reason: "TooLarge",
+    line: text,
+    frameType: type,
+    bufferId: carriesBufferId.has(type) && id !== "" ? id : null,
+    detail: "longer than 4 MiB"
+  })
+}
+
+const parseText = (json: string): string | null => {
+  try {
+    const value: unknown = JSON.parse(json)
+    return typeof value === "string" ? value : null
+  } catch {
+    return null
+  }
+}
+
+/** A line that the reader could not give as text. It may still tell the delivery id. */
 export const rejectLine = (bad: BadLine): FrameDecodeError => {
-  const frame = bad.reason === "InvalidUtf8" ? parseObject(bad.text) : null
+  if (bad.reason === "TooLarge") return rejectLarge(bad)
+  const frame = parseObject(bad.text)
   const type = frame !== null && "type" in frame && typeof frame.type === "string" ? frame.type : null
   return makeError({
     reason: bad.reason,
     line: bad.text,
     frameType: type,
     bufferId: frame === null ? null : readableBufferId(frame, type),
-    detail: bad.reason === "TooLarge" ? "longer than 4 MiB" : "not UTF-8"
+    detail: "not UTF-8"
   })
 }
 
@@ -187,9 +232,14 @@ const parseObject = (text: string): object | null => {
 /** A frame as its line, newline included. */
 export const encode = (frame: ConnectorFrame | GatewayFrame): string => `${JSON.stringify(frame)}\n`
 
-/** `encode` of an `outbound`, where the action is known to be ours. */
-export const encodeOutbound = (requestId: string, action: OutboundAction): string =>
-  `{"type":"outbound","requestId":"${requestId}","action":${JSON.stringify(action)}}\n`
+/** `encode` of an `outbound`, where the action is known to be ours; `identity` only where several are fronted. */
+export const encodeOutbound = (requestId: string, action: OutboundAction, identity: Identity | null): string => {
+  const who =
+    identity === null
+      ? ""
+      : `,"platform":${JSON.stringify(identity.platform)},"botId":${JSON.stringify(identity.botId)}`
+  return `{"type":"outbound","requestId":"${requestId}","action":${JSON.stringify(action)}${who}}\n`
+}
 
 /** `encode` of an `inbound_ack`. */
 export const encodeAck = (bufferId: string): string => `{"type":"inbound_ack","bufferId":${JSON.stringify(bufferId)}}\n`

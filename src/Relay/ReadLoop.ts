@@ -8,7 +8,12 @@ import type { Descriptor } from "./Descriptor.ts"
 import type { Wire, WireClosed } from "./Dialer.ts"
 import { FrameDecodeError } from "./FrameDecodeError.ts"
 import type { FrameWriter } from "./FrameWriter.ts"
-import { provenanceOf, toMessageEvent } from "./InboundEvent.ts"
+import type { MessageEvent } from "../Message/MessageEvent.ts"
+import type { Inbound } from "../Session/Intake.ts"
+import type { Handler } from "../Platforms/ForwardedRequests.ts"
+import * as DiscordInteraction from "./DiscordInteraction.ts"
+import { body } from "./Passthrough.ts"
+import { platformName, provenanceOf, toMessageEvent } from "./InboundEvent.ts"
 import type { InboundBuffer } from "./InboundBuffer.ts"
 import * as LineReader from "./LineReader.ts"
 import type { LogLimit } from "./LogLimit.ts"
@@ -17,6 +22,12 @@ import * as Metrics from "./RelayMetrics.ts"
 
 export interface ReadLoopOptions {
   readonly link: string
+  /** The bot within which deliveries and messages are unique (`relay I3a`). */
+  readonly scopeOf: (platform: string) => string
+  /** The event as this gateway treats it; `prospective`: the thread that an answer would open. */
+  readonly shape: (event: MessageEvent, prospective: string | null) => MessageEvent
+  /** The adapter that reads forwarded requests of a platform (`relay P4`). */
+  readonly handlerOf: (platform: string) => Handler | null
   readonly wire: Wire
   readonly writer: FrameWriter
   readonly buffer: InboundBuffer
@@ -58,18 +69,12 @@ export const run = Effect.fnUntraced(function* (options: ReadLoopOptions): Effec
     const frame: Decoded<ConnectorFrame> = typeof line === "string" ? decodeLine(line) : rejectLine(line)
     if (frame instanceof FrameDecodeError) return onInvalid(frame, line)
     switch (frame.type) {
-      case "inbound":
-        return buffer.push({
-          kind: "inbound",
-          inbound: {
-            event: toMessageEvent(frame.event),
-            provenance: provenanceOf(frame.event),
-            link,
-            bufferId: frame.bufferId || null
-          },
-          writer,
-          size: (line as string).length
-        })
+      case "inbound": {
+        const event = options.shape(toMessageEvent(frame.event), frame.event.source?.prospective_thread_id ?? null)
+        const provenance = provenanceOf(frame.event)
+        const scope = options.scopeOf(event.source.platform)
+        return onMessage({ event, provenance, link, scope, bufferId: frame.bufferId || null }, (line as string).length)
+      }
       case "outbound_result":
         if (!options.onResult(frame.requestId, frame.result)) tally.unmatched++
         return
@@ -88,6 +93,8 @@ export const run = Effect.fnUntraced(function* (options: ReadLoopOptions): Effec
         return
     }
   }
+
+  const onMessage = (inbound: Inbound, size: number) => buffer.push({ kind: "inbound", inbound, writer, size })
 
   const bury = (bufferId: string, line: string | LineReader.BadLine, reason: string) => {
     const raw = typeof line === "string" ? line : line.text
@@ -109,9 +116,46 @@ export const run = Effect.fnUntraced(function* (options: ReadLoopOptions): Effec
     }
   }
 
-  /** Nothing here carries forwarded requests out (`relay P4`): they are kept where an operator finds them. */
+  /** (`relay P2`–`P4`) */
   const onPassthrough = (frame: Extract<ConnectorFrame, { readonly type: "passthrough_forward" }>, line: string) => {
     tally.passthrough++
+    const platform = platformName(frame.forward.platform)
+    if (platform === "discord") return onInteraction(frame, line)
+    const handler = options.handlerOf(platform)
+    if (handler === null) return onUnclaimed(frame, line)
+    const { botId, headers, method, path } = frame.forward
+    const request = { platform, botId, method, path, headers: headers ?? [], body: body(frame.forward) }
+    buffer.push({
+      kind: "forward",
+      read: Effect.suspend(() => handler(request)),
+      raw: line,
+      bufferId: frame.bufferId || null,
+      writer,
+      size: line.length
+    })
+  }
+
+  const onInteraction = (frame: Extract<ConnectorFrame, { readonly type: "passthrough_forward" }>, line: string) => {
+    const bufferId = frame.bufferId || null
+    const interaction = DiscordInteraction.decode(body(frame.forward), "discord", frame.forward.profile ?? null)
+    if (interaction === null) {
+      if (admits("Interaction")) remarks.push(Effect.logWarning("relay: a forwarded interaction cannot be read"))
+      if (bufferId !== null) bury(bufferId, line, "not a Discord interaction")
+    } else if (interaction.isNothing) nothing(bufferId)
+    else {
+      const { event } = interaction
+      // Whoever acts in Discord's own client is a person, and what he does there edits nothing.
+      const provenance = { viaRelay: true, isBot: interaction.isBot, roleAuthorized: false }
+      onMessage({ event, provenance, link, scope: options.scopeOf(event.source.platform), bufferId }, line.length)
+    }
+  }
+
+  const nothing = (bufferId: string | null) => {
+    if (bufferId !== null) buffer.push({ kind: "nothing", bufferId, writer, size: bufferId.length })
+  }
+
+  /** Nobody here takes requests of that platform: they are kept where an operator finds them. */
+  const onUnclaimed = (frame: Extract<ConnectorFrame, { readonly type: "passthrough_forward" }>, line: string) => {
     const { method, platform } = frame.forward
     if (admits("Passthrough")) {
       remarks.push(

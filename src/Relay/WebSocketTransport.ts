@@ -3,13 +3,16 @@
  * revoked, drains. What was read from a connection is stored although the connection is gone.
  */
 import { Clock, Effect, Latch, Queue, Random, type Schema, type Scope, SubscriptionRef } from "effect"
+import type { Handler } from "../Platforms/ForwardedRequests.ts"
 import { Intake } from "../Session/Intake.ts"
 import * as Connection from "./Connection.ts"
 import { type Descriptor, supports } from "./Descriptor.ts"
 import { closeCode, Dialer } from "./Dialer.ts"
 import { dialUrl } from "./DialUrl.ts"
+import { identityOf, scopeOf } from "./Identity.ts"
 import * as InboundBuffer from "./InboundBuffer.ts"
 import * as InboundCommitter from "./InboundCommitter.ts"
+import { platformName } from "./InboundEvent.ts"
 import * as LogLimit from "./LogLimit.ts"
 import { chatInfo, decodeResult, type OutboundAction } from "./OutboundAction.ts"
 import * as PendingRequests from "./PendingRequests.ts"
@@ -21,6 +24,10 @@ import type { LinkState, Transport } from "./Transport.ts"
 export interface TransportOptions extends Connection.ConnectionOptions {
   /** Name of the link in the Inbox (`Outlet.link`). */
   readonly link: string
+  /** Where answers go may depend on settings (`relay L11`); absent = as the connector says. */
+  readonly shape?: Connection.ConnectionEvents["shape"]
+  /** Reads forwarded requests of a platform; absent = nobody does. */
+  readonly handlerOf?: (platform: string) => Handler | null
 }
 
 const backoffBase = 500
@@ -67,6 +74,9 @@ export const make = Effect.fnUntraced(function* (
 
   const events: Connection.ConnectionEvents = {
     link: options.link,
+    shape: options.shape ?? ((event) => event),
+    handlerOf: options.handlerOf ?? (() => null),
+    scopeOf: (platform) => scopeOf(options.identities, options.link, platform),
     buffer,
     logLimit,
     onOpen: (connection) => {
@@ -93,9 +103,8 @@ export const make = Effect.fnUntraced(function* (
       // What an earlier connection said of other platforms holds until the new one speaks.
       if (isFresh) descriptors = new Map()
       isFresh = false
-      if (descriptors.size < maxDescriptors || descriptors.has(descriptor.platform)) {
-        descriptors.set(descriptor.platform, descriptor)
-      }
+      const platform = platformName(descriptor.platform)
+      if (descriptors.size < maxDescriptors || descriptors.has(platform)) descriptors.set(platform, descriptor)
     },
     onResult: pending.resolve,
     onInterrupt: (sessionKey, chatId) => Queue.offerUnsafe(interrupts, [sessionKey, chatId]),
@@ -183,8 +192,17 @@ export const make = Effect.fnUntraced(function* (
     })
   )
 
+  const { identities } = options
+  /** A platform that we front and that is not described yet has no limits of another one's. */
+  const isAwaited = (platform: string) =>
+    identities.length > 1 && identities.some((identity) => platformName(identity.platform) === platform)
   const descriptorOf = (platform: string): Descriptor | null =>
-    descriptors.get(platform) ?? descriptors.values().next().value ?? null
+    descriptors.get(platform) ??
+    (isAwaited(platform)
+      ? null
+      : (descriptors.get(platformName(identities[0].platform)) ?? descriptors.values().next().value ?? null))
+  /** Named on the wire only where the connector could not know it otherwise. */
+  const speaker = (platform: string) => (identities.length > 1 ? identityOf(identities, platform) : null)
 
   const ask = (
     action: OutboundAction,
@@ -197,7 +215,7 @@ export const make = Effect.fnUntraced(function* (
         return Effect.fail(new UnsupportedOp({ op: action.op, platform }))
       }
       Metrics.add(Metrics.outbound, 1, metrics)
-      return pending.request(rank, (requestId) => encodeOutbound(requestId, action))
+      return pending.request(rank, (requestId) => encodeOutbound(requestId, action, speaker(platform)))
     })
 
   return {

@@ -2,6 +2,7 @@
  * What a session does with what happens to it: a pure function of state and message (law 1). It knows nothing of fibers,
  * storage or time; whoever interprets the decisions carries them out in order.
  */
+import type { MessageEvent } from "../Message/MessageEvent.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
 import { type MergeSettings, takeFirst } from "./PendingMerge.ts"
 import type { Busy, BusyPolicy, Classified, Notice, StopReason } from "./Turns.ts"
@@ -59,6 +60,8 @@ export type Message =
       readonly rows: ReadonlyArray<{ readonly row: InboxRow; readonly as: Classified }>
       readonly complete: boolean
     }
+  /** A row that may wait in the queue has another text; one whose turn has begun keeps its own. */
+  | { readonly _tag: "Edited"; readonly id: number; readonly event: MessageEvent }
   | { readonly _tag: "TurnEnded"; readonly generation: number }
   | { readonly _tag: "Awaiting"; readonly generation: number; readonly waits: boolean }
   /** The turn could not take the answer or the steer: the row is an ordinary message after all. */
@@ -155,6 +158,10 @@ export const decide = (state: State, message: Message, rules: Rules): Step => {
         }
       }
       return start(next, decisions, rules)
+    }
+    case "Edited": {
+      const { event, id } = message
+      return [{ ...state, queue: state.queue.map((row) => (row.id === id ? { ...row, event } : row)) }, none]
     }
     case "TurnEnded": {
       if (state.running?.generation !== message.generation) return [state, none]

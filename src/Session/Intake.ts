@@ -12,11 +12,13 @@ export interface Inbound {
   readonly provenance: Provenance
   /** The link it came over (`Outlet.link`); the answer leaves by the same one. */
   readonly link: string
+  /** Where duplicates are looked for, when the link speaks for several bots (`relay I3a`); absent = the link. */
+  readonly scope?: string
   /** The transport's own delivery id (`bufferId`, update id), where there is one: the second duplicate check. */
   readonly bufferId: string | null
 }
 
-/** `taken`: stored now. `duplicate`: stored earlier. `refused`: the sender may not speak; only counted. All may be acknowledged. */
+/** `taken`: stored now. `duplicate`: stored earlier. `refused`: the sender may not speak, or it is a press on another gateway's prompt; only counted. All may be acknowledged. */
 export type IntakeOutcome = "taken" | "duplicate" | "refused"
 
 export class Intake extends Context.Service<

@@ -3,6 +3,7 @@
  * says (law 1). Closing the lane's scope ends all of them and their turns.
  */
 import { Clock, Effect, Fiber, FiberSet, Metric, type Scope } from "effect"
+import type { MessageEvent } from "../Message/MessageEvent.ts"
 import type { Inbox, InboxRow } from "../Storage/Inbox.ts"
 import type { Route, Transcript } from "../Storage/Transcript.ts"
 import * as Decider from "./Decider.ts"
@@ -32,6 +33,7 @@ export interface Lane {
   readonly ring: (row: InboxRow, previous: number | null) => void
   /** The Inbox has undone rows of this session. */
   readonly sweep: (sessionKey: string) => void
+  readonly edited: (change: { readonly id: number; readonly sessionKey: string; readonly event: MessageEvent }) => void
   readonly interrupt: (sessionKey: string, reason: StopReason) => boolean
   /** No new turns while it is on. */
   readonly drain: (on: boolean) => void
@@ -281,6 +283,10 @@ export const make = Effect.fnUntraced(function* (deps: {
     sweep: (key) => {
       const session = sessions.get(key) ?? open(key)
       if (session.mailbox.size() < mailboxBound) offer(session, { _tag: "Sweep" })
+    },
+    edited: ({ event, id, sessionKey }) => {
+      const session = sessions.get(sessionKey)
+      if (session !== undefined) offer(session, { _tag: "Edited", id, event })
     },
     interrupt: (key, reason) => {
       const session = sessions.get(key)

@@ -6,6 +6,7 @@ import { Context, Duration, Effect, Layer, Metric, Schedule } from "effect"
 import { Settings } from "../Config/Settings.ts"
 import { live } from "../Config/LiveSetting.ts"
 import { BusyTextDebounce, BusyTextHardCap } from "../Config/GatewaySettings.ts"
+import type { MessageEvent } from "../Message/MessageEvent.ts"
 import { Inbox, type InboxRow } from "../Storage/Inbox.ts"
 import { Transcript } from "../Storage/Transcript.ts"
 import * as Lane from "./Lane.ts"
@@ -27,7 +28,7 @@ export const laneOf = (sessionKey: string): number => {
 /** A session without turn, queue or message for this long is forgotten; the next message revives it. */
 const passivateAfter = Duration.minutes(30)
 const sweepEvery = Duration.seconds(5)
-/** Sessions that one sweep wakes at most; the rest is found by the next ones, oldest first. */
+/** Sessions that one sweep wakes at most; the next one goes on behind them. */
 const sweepLimit = 1000
 
 export interface LanesView {
@@ -41,6 +42,12 @@ export class Lanes extends Context.Service<
   {
     /** Rings the actor of a row that was just committed; `previous` is the row taken before it for the same session. */
     readonly ring: (row: InboxRow, previous: number | null) => void
+    /** A waiting row has another text; a session that holds it in memory is told (`relay I3a`). */
+    readonly edited: (change: {
+      readonly id: number
+      readonly sessionKey: string
+      readonly event: MessageEvent
+    }) => void
     /** `false`: no turn runs under that key. */
     readonly interrupt: (sessionKey: string, reason: StopReason) => Effect.Effect<boolean>
     /** No new turns from now on; completes when the running ones have ended or the time is up, and says how many were left. */
@@ -82,12 +89,15 @@ export class Lanes extends Context.Service<
       }
       const running = () => sum((lane) => lane.running())
 
+      /** Where the next sweep begins: a session whose rows stay undone for long must not hide the ones behind it. */
+      let swept = ""
       const sweep = (age: Duration.Duration) =>
         Effect.clockWith((clock) =>
-          inbox.sessionsWithUndone(clock.currentTimeMillisUnsafe() - Duration.toMillis(age) + 1, sweepLimit)
+          inbox.sessionsWithUndone(clock.currentTimeMillisUnsafe() - Duration.toMillis(age) + 1, swept, sweepLimit)
         ).pipe(
           Effect.map((keys) => {
             for (const key of keys) laneFor(key).sweep(key)
+            swept = keys.length < sweepLimit ? "" : keys.at(-1)!
           }),
           Effect.catch((error) => Effect.logWarning("the inbox could not be swept, will try again", error.message))
         )
@@ -121,6 +131,7 @@ export class Lanes extends Context.Service<
 
       return {
         ring: (row, previous) => laneFor(row.sessionKey).ring(row, previous),
+        edited: (change) => laneFor(change.sessionKey).edited(change),
         interrupt: (sessionKey, reason) => Effect.sync(() => laneFor(sessionKey).interrupt(sessionKey, reason)),
         drain: (timeout) =>
           Effect.gen(function* () {

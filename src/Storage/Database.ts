@@ -3,7 +3,7 @@
  * it. What it says about itself (`describe`, messages) never holds a password.
  */
 import { PgClient, PgConnection } from "@effect/sql-pg"
-import { Context, Deferred, Effect, Layer, Queue, Redacted, Schedule, Schema } from "effect"
+import { Context, Deferred, Effect, identity, Layer, Queue, Redacted, Schedule, Schema } from "effect"
 import type { Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError } from "effect/sql"
@@ -93,11 +93,15 @@ const migrated = (sql: SqlClient.SqlClient, describe: string, claim: Claim) =>
  * Within a transaction the statement goes straight to its connection: the client's own path costs as much again as the
  * statement (a span, a scope and a compilation each).
  */
-const executeOn = (sql: SqlClient.SqlClient) => (text: string, params: ReadonlyArray<unknown>) =>
-  Effect.withFiber<ReadonlyArray<Row>, SqlError.SqlError>((fiber) => {
-    const open = Context.getOrUndefined(fiber.context, sql.transactionService)
-    return open === undefined ? sql.unsafe<Row>(text, params) : open[0].execute(text, params, undefined)
-  })
+const executeOn =
+  (sql: SqlClient.SqlClient, alone: (statement: Statement) => Statement = identity) =>
+  (text: string, params: ReadonlyArray<unknown>): Statement =>
+    Effect.withFiber((fiber) => {
+      const open = Context.getOrUndefined(fiber.context, sql.transactionService)
+      return open === undefined ? alone(sql.unsafe<Row>(text, params)) : open[0].execute(text, params, undefined)
+    })
+
+type Statement = Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
 
 /** Row by row without an effect for each; outside a transaction there is no connection to hold, and no hurry. */
 const batchOnSqlite =
@@ -134,7 +138,7 @@ const sqlite = Effect.fnUntraced(function* (filename: string, claim: Claim): Ope
       dialect: "sqlite",
       describe,
       durable,
-      execute: executeOn(sql),
+      execute: executeOn(sql, SqliteClient.patiently),
       batch: batchOnSqlite(sql),
       transaction: (e) => SqliteClient.transaction(sql, e)
     })

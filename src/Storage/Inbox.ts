@@ -2,13 +2,14 @@
  * The table of messages taken and not all done: the truth about what still has to run (laws 1 and 2). Doorbells may be
  * lost, this may not. It knows nothing of sessions' state; a row's `event` is stored as it was taken.
  */
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { MessageEvent } from "../Message/MessageEvent.ts"
 import type { Provenance } from "../Message/Source.ts"
 import * as BatchStatement from "./BatchStatement.ts"
 import type { Write } from "./BatchStatement.ts"
 import { Database } from "./Database.ts"
+import * as Pruning from "./Pruning.ts"
 import { sanitizeText } from "./StoredText.ts"
 
 /** `conversation Q9`; the first three are undone and run after a crash. */
@@ -127,10 +128,22 @@ const dropWaiting = BatchStatement.update({
   where: `inbox.session_key = r.session_key AND inbox.id < r.until AND inbox.${undone} AND inbox.state <> 'running'`
 })
 
+const setEvent = BatchStatement.update({
+  name: "inbox.event",
+  rank: 15,
+  columns: [
+    ["id", "bigint"],
+    ["event", "text"]
+  ],
+  identity: "id",
+  table: "inbox",
+  set: "event = r.event",
+  where: "inbox.id = r.id AND inbox.state IN ('waiting', 'refused')"
+})
+
 const flag = (value: boolean | null): number | null => (value === null ? null : value ? 1 : 0)
 
-/** Stores a message; its receipt is a row with `id` when it is new, nothing when either key was there already. */
-export const taken = (row: NewInboxRow): Write => ({
+const inserted = (row: NewInboxRow, state: "waiting" | "done", note: string | null): Write => ({
   statement: insert,
   row: [
     row.messageKey ?? row.bufferKey,
@@ -139,16 +152,28 @@ export const taken = (row: NewInboxRow): Write => ({
     sanitizeText(row.link),
     sanitizeText(row.event.source.platform),
     sanitizeText(row.sessionKey),
-    "waiting",
+    state,
     JSON.stringify(row.event),
     flag(row.provenance.viaRelay),
     flag(row.provenance.isBot),
     flag(row.provenance.roleAuthorized),
-    null,
+    note,
     row.takenAt,
-    null,
+    state === "waiting" ? null : row.takenAt,
     row.internal ?? null
   ]
+})
+
+/** Stores a message; its receipt is a row with `id` when it is new, nothing when either key was there already. */
+export const taken = (row: NewInboxRow): Write => inserted(row, "waiting", null)
+
+/** Stores what is kept and never run; `note` says why. */
+export const recorded = (row: NewInboxRow, note: string): Write => inserted(row, "done", note)
+
+/** Gives a message that still waits another text (`relay I3a`); one whose turn has begun keeps its own. */
+export const edited = (id: number, event: MessageEvent): Write => ({
+  statement: setEvent,
+  row: [id, JSON.stringify(event)]
 })
 
 /** Keeps something that never became a message (`relay I3a`); shown by `inbox list`, never run. */
@@ -204,6 +229,17 @@ export const waitingDropped = (sessionKey: string, until: number, at: number, no
   row: [sessionKey, until, note, at]
 })
 
+/** A row that holds one of the keys that were asked for. */
+export interface EarlierRow {
+  readonly id: number
+  readonly messageKey: string | null
+  readonly bufferKey: string | null
+  readonly sessionKey: string
+  readonly state: InboxState
+  /** `null`: it does not decode. */
+  readonly event: MessageEvent | null
+}
+
 const columns = "id, link, session_key, state, event, via_relay, is_bot, role_authorized, starts, taken_at, internal"
 
 const Flag = (value: unknown): boolean | null => (value === null || value === undefined ? null : Number(value) !== 0)
@@ -219,21 +255,30 @@ const StoredRow = Schema.Struct({
   internal: Schema.NullOr(Internal)
 })
 const decodeRow = Schema.decodeUnknownEffect(StoredRow)
+const decodeEvent = Schema.decodeUnknownOption(StoredRow.fields.event)
+const decodeState = Schema.decodeUnknownSync(InboxState)
+const Text = (value: unknown): string | null => (typeof value === "string" ? value : null)
 
 export class Inbox extends Context.Service<
   Inbox,
   {
     /** Undone rows of one session, oldest first. Rows that no longer decode are left out, logged and marked dead. */
     readonly undoneOf: (sessionKey: string, limit: number) => Effect.Effect<ReadonlyArray<InboxRow>, SqlError.SqlError>
-    /** Keys of sessions that have undone rows taken before `before`, oldest row first. */
+    /** Rows under any of these message keys, or under this buffer key; at most one each. */
+    readonly byKeys: (
+      messageKeys: readonly [string | null, string | null],
+      bufferKey: string | null
+    ) => Effect.Effect<ReadonlyArray<EarlierRow>, SqlError.SqlError>
+    /** Keys above `after` of sessions that have undone rows taken before `before`, in order of the key. */
     readonly sessionsWithUndone: (
       before: number,
+      after: string,
       limit: number
     ) => Effect.Effect<ReadonlyArray<string>, SqlError.SqlError>
     /** Lets rows wait again whose turn was running when the last process ended; says how many those were. */
     readonly recoverRunning: Effect.Effect<number, SqlError.SqlError>
     /** Deletes rows that ended before `before`: their keys are free again. */
-    readonly prune: (before: number, limit: number) => Effect.Effect<number, SqlError.SqlError>
+    readonly prune: Pruning.Prune
     /** Which of these rows are still undone: an operator may have dropped one meanwhile. */
     readonly stillUndone: (ids: ReadonlyArray<number>) => Effect.Effect<ReadonlySet<number>, SqlError.SqlError>
     /** Undone rows of a session, counted up to `limit`. */
@@ -288,9 +333,14 @@ export class Inbox extends Context.Service<
         `SELECT ${columns} FROM inbox WHERE session_key = ? AND ${undone} ORDER BY id LIMIT ?`,
         `SELECT ${columns} FROM inbox WHERE session_key = $1 AND ${undone} ORDER BY id LIMIT $2`
       )
+      const byKeyColumns = "SELECT id, message_key, buffer_key, session_key, state, event FROM inbox"
+      const selectByKeys = text(
+        `${byKeyColumns} WHERE message_key IN (?1, ?2) UNION ${byKeyColumns} WHERE buffer_key = ?3`,
+        `${byKeyColumns} WHERE message_key IN ($1, $2) UNION ${byKeyColumns} WHERE buffer_key = $3`
+      )
       const selectSessions = text(
-        `SELECT session_key, MIN(id) AS first FROM inbox WHERE ${undone} AND taken_at < ? GROUP BY session_key ORDER BY first LIMIT ?`,
-        `SELECT session_key, MIN(id) AS first FROM inbox WHERE ${undone} AND taken_at < $1 GROUP BY session_key ORDER BY first LIMIT $2`
+        `SELECT DISTINCT session_key FROM inbox WHERE ${undone} AND session_key > ? AND taken_at < ? ORDER BY session_key LIMIT ?`,
+        `SELECT DISTINCT session_key FROM inbox WHERE ${undone} AND session_key > $1 AND taken_at < $2 ORDER BY session_key LIMIT $3`
       )
       const selectOne = text(
         `SELECT id FROM inbox WHERE id = ? AND ${undone}`,
@@ -301,21 +351,25 @@ export class Inbox extends Context.Service<
         `SELECT COUNT(*) AS n FROM (${counted} ? AND ${undone} LIMIT ?) AS some`,
         `SELECT COUNT(*) AS n FROM (${counted} $1 AND ${undone} LIMIT $2) AS some`
       )
-      // The oldest rows only, in order of `id`, so that deleting needs no index over time.
-      const oldest = "SELECT id, ended_at FROM inbox ORDER BY id LIMIT"
-      const pruneText = text(
-        `DELETE FROM inbox WHERE id IN (SELECT id FROM (${oldest} ?2) AS oldest WHERE ended_at < ?1) RETURNING id`,
-        `DELETE FROM inbox WHERE id IN (SELECT id FROM (${oldest} $2) AS oldest WHERE ended_at < $1) RETURNING id`
-      )
-
       return {
         undoneOf: (sessionKey, limit) =>
           database.execute(selectUndone, [sessionKey, limit]).pipe(
             Effect.flatMap((rows) => (rows.length === 0 ? Effect.succeed([]) : Effect.forEach(rows, decode))),
             Effect.map((rows) => rows.filter((row) => row !== null))
           ),
-        sessionsWithUndone: (before, limit) =>
-          Effect.map(database.execute(selectSessions, [before, limit]), (rows) =>
+        byKeys: ([one, other], bufferKey) =>
+          Effect.map(database.execute(selectByKeys, [one, other, bufferKey]), (rows) =>
+            rows.map((row) => ({
+              id: Number(row.id),
+              messageKey: Text(row.message_key),
+              bufferKey: Text(row.buffer_key),
+              sessionKey: String(row.session_key),
+              state: decodeState(row.state),
+              event: Option.getOrNull(decodeEvent(row.event))
+            }))
+          ),
+        sessionsWithUndone: (before, after, limit) =>
+          Effect.map(database.execute(selectSessions, [after, before, limit]), (rows) =>
             rows.map((row) => String(row.session_key))
           ),
         recoverRunning: Effect.map(
@@ -329,7 +383,7 @@ export class Inbox extends Context.Service<
           ),
         countUndone: (sessionKey, limit) =>
           Effect.map(database.execute(selectCount, [sessionKey, limit]), ([row]) => Number(row?.n ?? 0)),
-        prune: (before, limit) => Effect.map(database.execute(pruneText, [before, limit]), (rows) => rows.length),
+        prune: Pruning.make(database, { name: "inbox", key: "id", endedBefore: "ended_at <" }),
         counts: Effect.map(
           database.execute(`SELECT state, COUNT(*) AS n FROM inbox WHERE ${undone} GROUP BY state`, []),
           (rows) => Object.fromEntries(rows.map((row) => [String(row.state), Number(row.n)]))

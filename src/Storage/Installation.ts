@@ -5,13 +5,21 @@
 import { Context, Effect, Layer } from "effect"
 import { Database } from "./Database.ts"
 
-export class Installation extends Context.Service<Installation, { readonly id: string }>()("Storage/Installation") {
+export class Installation extends Context.Service<
+  Installation,
+  {
+    readonly id: string
+    /** Leads the ids of our prompts, `NONCE.8hex`: as old as the database, so that they outlive a restart (`relay L1`). */
+    readonly promptNonce: string
+  }
+>()("Storage/Installation") {
   static readonly layer = Layer.effect(
     Installation,
     Effect.gen(function* () {
       const database = yield* Database
       const [row] = yield* database.execute("SELECT value FROM meta WHERE key = 'installation'", [])
-      return { id: String(row?.value) }
+      const id = String(row?.value)
+      return { id, promptNonce: id.slice(0, 8) }
     })
   )
 }

@@ -2,7 +2,7 @@
  * Group commit of the message path: callers hand over writes and wait for their receipt; one fiber commits whatever has
  * gathered in one transaction, synced to disk. Nothing here awaits the network, an agent or a queue inside a transaction.
  */
-import { Context, Duration, Effect, Exit, Layer, Metric, Queue, Random, Schedule, Schema } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Layer, Metric, Queue, Random, Schedule, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { BatchStatement, Cell, Write } from "./BatchStatement.ts"
 import { Database } from "./Database.ts"
@@ -23,7 +23,12 @@ export interface JournalHealth {
   /** Epoch milliseconds since when storage has refused commits; `null` = the last commit succeeded. */
   readonly failingSince: number | null
   readonly error: string | null
+  /** Epoch milliseconds of the last commit; `null` = none yet. */
+  readonly committedAt: number | null
 }
+
+/** Milliseconds after which a commit that is still under way counts as refused: a lock, a disk that hangs. */
+const commitPatience = 2000
 
 /** Rows that gather for one transaction at most (`DESIGN` Journal). */
 const maxRows = 512
@@ -64,7 +69,17 @@ export class Journal extends Context.Service<
       let waiting = 0
       let closing = false
       let closed = false
-      let health: JournalHealth = { failingSince: null, error: null }
+      const clock = yield* Clock.Clock
+      let failing: { readonly since: number; readonly error: string } | null = null
+      let committingSince: number | null = null
+      let committedAt: number | null = null
+
+      const health = (): JournalHealth => {
+        if (failing !== null) return { failingSince: failing.since, error: failing.error, committedAt }
+        return committingSince !== null && clock.currentTimeMillisUnsafe() - committingSince > commitPatience
+          ? { failingSince: committingSince, error: "a commit does not come to its end", committedAt }
+          : { failingSince: null, error: null, committedAt }
+      }
 
       const transaction = (entries: ReadonlyArray<Entry>) => {
         const groups = group(entries)
@@ -94,8 +109,9 @@ export class Journal extends Context.Service<
           for (const entry of entries) {
             entry.resume?.(Exit.succeed(entry.writes.map((write) => take(found, write))))
           }
-          if (health.failingSince === null) return Effect.void
-          health = { failingSince: null, error: null }
+          committedAt = clock.currentTimeMillisUnsafe()
+          if (failing === null) return Effect.void
+          failing = null
           return Effect.logInfo("storage takes commits again")
         })
 
@@ -121,12 +137,12 @@ export class Journal extends Context.Service<
         )
 
       const noteFailure = (error: SqlError.SqlError) =>
-        Effect.clockWith((clock) => {
-          const first = health.failingSince === null
-          health = { failingSince: health.failingSince ?? clock.currentTimeMillisUnsafe(), error: describe(error) }
+        Effect.suspend(() => {
+          const first = failing === null
+          failing = { since: failing?.since ?? clock.currentTimeMillisUnsafe(), error: describe(error) }
           return Effect.andThen(
             Metric.update(retries, 1),
-            first ? Effect.logError("storage refuses commits, will keep trying", health.error) : Effect.void
+            first ? Effect.logError("storage refuses commits, will keep trying", failing.error) : Effect.void
           )
         })
 
@@ -138,7 +154,9 @@ export class Journal extends Context.Service<
             ? yield* Queue.takeBetween(queue, 1, maxRows - entries.length)
             : []
         const all = more.length === 0 ? entries : [...entries, ...more]
+        committingSince = clock.currentTimeMillisUnsafe()
         yield* commitAll(all)
+        committingSince = null
         let count = 0
         for (const entry of all) count += entry.writes.length
         waiting -= count
@@ -149,7 +167,7 @@ export class Journal extends Context.Service<
       yield* Effect.addFinalizer(() =>
         Effect.gen(function* () {
           // What was handed over before the end still goes to disk, unless storage has been refusing all along.
-          while (health.failingSince === null && Queue.sizeUnsafe(queue) > 0) {
+          while (failing === null && Queue.sizeUnsafe(queue) > 0) {
             yield* Effect.flatMap(Queue.takeBetween(queue, 1, maxRows), commitTaken)
           }
           closed = true
@@ -186,7 +204,7 @@ export class Journal extends Context.Service<
         stopRetrying: Effect.sync(() => {
           closing = true
         }),
-        health: () => health
+        health
       }
     })
   )

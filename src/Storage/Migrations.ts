@@ -9,6 +9,8 @@ import { gateway } from "./migrations/0001_gateway.ts"
 import { webChat } from "./migrations/0002_web_chat.ts"
 import { access } from "./migrations/0004_access.ts"
 import { prompts } from "./migrations/0005_prompts.ts"
+import { deadTargets } from "./migrations/0006_dead_targets.ts"
+import { webPrompts } from "./migrations/0008_web_prompts.ts"
 import { dialects } from "./migrations/Migration.ts"
 import type { Migration } from "./migrations/Migration.ts"
 
@@ -19,17 +21,17 @@ export class MigrationError extends Schema.TaggedError<MigrationError>()("Migrat
   message: Schema.String
 }) {}
 
-/** In order of their numbers. One that a database lacks is applied, also when it has a later one. */
-export const all: ReadonlyArray<Migration> = [gateway, webChat, access, prompts]
+/** In order of their numbers, which ascend; one that came into the list late still runs. */
+export const all: ReadonlyArray<Migration> = [gateway, webChat, access, prompts, deadTargets, webPrompts]
 
-const applied = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+const recorded = Effect.flatMap(SqlClient.SqlClient, (sql) =>
   Effect.map(
-    sql<{ readonly id: number }>`SELECT id FROM switchboard_migrations ORDER BY id`,
-    (rows): ReadonlySet<number> => new Set(rows.map(({ id }) => Number(id)))
+    sql<{ readonly id: number }>`SELECT id FROM switchboard_migrations`,
+    (rows) => new Set(rows.map(({ id }) => id))
   )
 )
 
-const latestOf = (ids: ReadonlySet<number>): number => Math.max(0, ...ids)
+const highest = (ids: ReadonlySet<number>): number => Math.max(0, ...ids)
 
 const refuseNewer = (found: number, latest: number) =>
   found <= latest
@@ -56,10 +58,10 @@ export const verify: (
     pg: () => sql`SELECT 1 WHERE to_regclass('switchboard_migrations') IS NOT NULL`,
     orElse: () => sql`SELECT 1 FROM sqlite_schema WHERE name = 'switchboard_migrations'`
   })
-  const ids = tables.length === 0 ? new Set<number>() : yield* applied
-  const found = latestOf(ids)
+  const done = tables.length === 0 ? new Set<number>() : yield* recorded
+  const found = highest(done)
   yield* refuseNewer(found, latest)
-  if (migrations.some(({ id }) => !ids.has(id))) {
+  if (migrations.some(({ id }) => !done.has(id))) {
     return yield* new MigrationError({
       reason: "OlderSchema",
       migration: found,
@@ -84,10 +86,10 @@ export const run: (
         .withTransaction(
           Effect.gen(function* () {
             yield* alone
-            const ids = yield* applied
-            yield* refuseNewer(latestOf(ids), latest)
+            const done = yield* recorded
+            yield* refuseNewer(highest(done), latest)
             // another process may have been here between our look and our lock
-            if (ids.has(migration.id)) return false
+            if (done.has(migration.id)) return false
             for (const statement of migration.statements(dialects[dialect])) yield* sql.unsafe(statement)
             const now = yield* Clock.currentTimeMillis
             const { id, name } = migration
@@ -108,13 +110,13 @@ export const run: (
         )
 
     yield* createTable(dialect)
-    const before = yield* applied
-    yield* refuseNewer(latestOf(before), latest)
-    const ran: Array<number> = []
+    const done = yield* recorded
+    yield* refuseNewer(highest(done), latest)
+    const applied: Array<number> = []
     for (const migration of migrations) {
-      if (!before.has(migration.id) && (yield* apply(migration))) ran.push(migration.id)
+      if (!done.has(migration.id) && (yield* apply(migration))) applied.push(migration.id)
     }
-    return ran
+    return applied
   }
 )
 

@@ -7,6 +7,7 @@ import type { SqlError } from "effect/sql"
 import * as BatchStatement from "./BatchStatement.ts"
 import type { Write } from "./BatchStatement.ts"
 import { Database } from "./Database.ts"
+import * as Pruning from "./Pruning.ts"
 import { sanitizeText } from "./StoredText.ts"
 
 /** `delivery O2`, and `preview`: its text still grows, the turn that owns it is running or was cut off. */
@@ -62,6 +63,10 @@ export const Payload = Schema.Struct({
   notify: Schema.Boolean,
   /** Headed by the line that says it may be a repeat (`delivery O4` c). */
   marked: Schema.Boolean,
+  /** It answers by a capability of this kind while that lasts (`relay P3`). */
+  followUp: Schema.optionalKey(Schema.String),
+  /** The platform's limit is lower than it said: sent in pieces of this size, of which so many have been confirmed. */
+  pieces: Schema.optionalKey(Schema.Struct({ limit: Schema.Number, sent: Schema.Number })),
   media: Schema.optionalKey(MediaPart),
   prompt: Schema.optionalKey(PromptPart)
 })
@@ -228,7 +233,7 @@ export const progressed = ({ row, messageIds, error, errorKind, at }: Progress):
     row.state,
     row.attempts,
     row.notBefore,
-    row.payload.marked ? JSON.stringify(row.payload) : null,
+    row.payload.marked || row.payload.pieces !== undefined ? JSON.stringify(row.payload) : null,
     row.preview === null ? null : JSON.stringify(row.preview),
     messageIds === undefined ? null : JSON.stringify(messageIds),
     error == null ? null : sanitizeText(error),
@@ -298,7 +303,7 @@ export class Outbox extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<OutboxRow>, SqlError.SqlError>
     readonly find: (key: string) => Effect.Effect<OutboxRow | null, SqlError.SqlError>
     /** Deletes ended rows last touched before `before`. */
-    readonly prune: (before: number, limit: number) => Effect.Effect<number, SqlError.SqlError>
+    readonly prune: Pruning.Prune
     /** Rows by state, as far as they are not well ended: open, held, dead. */
     readonly counts: Effect.Effect<Readonly<Record<string, number>>, SqlError.SqlError>
   }
@@ -360,13 +365,6 @@ export class Outbox extends Context.Service<
         `SELECT ${columns} FROM outbox WHERE key = ?`,
         `SELECT ${columns} FROM outbox WHERE key = $1`
       )
-      // The oldest rows only, in order of `seq`, so that deleting needs no index over time.
-      const ended = "state IN ('sent', 'dead', 'superseded') AND updated_at <"
-      const oldest = "SELECT seq, state, updated_at FROM outbox ORDER BY seq LIMIT"
-      const pruneText = text(
-        `DELETE FROM outbox WHERE seq IN (SELECT seq FROM (${oldest} ?2) AS oldest WHERE ${ended} ?1) RETURNING seq`,
-        `DELETE FROM outbox WHERE seq IN (SELECT seq FROM (${oldest} $2) AS oldest WHERE ${ended} $1) RETURNING seq`
-      )
       // What is open or unsent is counted by its partial index; how much was ever sent is a metric's business.
       const countText =
         `SELECT state, COUNT(*) AS n FROM outbox WHERE state IN ('preview', 'pending', 'sending', 'ambiguous') GROUP BY state ` +
@@ -378,7 +376,11 @@ export class Outbox extends Context.Service<
           Effect.flatMap(database.execute(selectQueue, [link, queue, after, limit]), decodeAll),
         find: (key) =>
           Effect.map(Effect.flatMap(database.execute(selectKey, [key]), decodeAll), (rows) => rows[0] ?? null),
-        prune: (before, limit) => Effect.map(database.execute(pruneText, [before, limit]), (rows) => rows.length),
+        prune: Pruning.make(database, {
+          name: "outbox",
+          key: "seq",
+          endedBefore: "state IN ('sent', 'dead', 'superseded') AND updated_at <"
+        }),
         counts: Effect.map(database.execute(countText, []), (rows) =>
           Object.fromEntries(rows.map((row) => [String(row.state), Number(row.n)]))
         )

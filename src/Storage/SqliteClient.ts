@@ -16,9 +16,12 @@ export interface SqliteConfig {
   readonly filename: string
   /** `FULL` (default) syncs each commit; `NORMAL` may lose the last commits in a power cut. */
   readonly synchronous?: "NORMAL" | "FULL" | undefined
-  /** How long one statement waits for a lock of another process, blocking this one (default 5000). */
+  /** How long opening waits for a lock of another process, blocking this one (default 5000). */
   readonly busyTimeoutMillis?: number | undefined
 }
+
+/** How long a statement waits for a lock of another process: the event loop stands still, so the wait is the caller's. */
+const statementBusyMillis = 10
 
 const preparedLimit = 256
 
@@ -118,7 +121,7 @@ const open = (config: SqliteConfig): Opened => {
     }
     db.exec(
       `PRAGMA synchronous = ${config.synchronous ?? "FULL"}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; ` +
-        "PRAGMA wal_autocheckpoint = 8192;"
+        `PRAGMA wal_autocheckpoint = 8192; PRAGMA busy_timeout = ${statementBusyMillis};`
     )
     return { db, warnings }
   } catch (cause) {
@@ -276,6 +279,10 @@ export const make: (
 
 export const layer = (config: SqliteConfig): Layer.Layer<SqlClient.SqlClient, SqlError.SqlError> =>
   Layer.effect(SqlClient.SqlClient, make(config)).pipe(Layer.provide(Reactivity.layer))
+
+/** A statement of its own that found the file locked is tried again for up to a minute: nothing of it has happened. */
+export const patiently = <A, E, R>(e: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.retry(e, { while: isLocked, schedule: lockedSchedule })
 
 /**
  * A transaction whose BEGIN found the file locked is tried again for up to a minute: nothing of `e` has run then. A

@@ -205,3 +205,78 @@ describe("an outbound action", () => {
     }).pipe(Effect.provide(Memory))
   )
 })
+
+describe("a question with buttons", () => {
+  const ask = {
+    op: "prompt",
+    chat_id: "chat",
+    prompt_kind: "approval",
+    prompt_id: "0011aabb.00000001",
+    content: "May I?",
+    options: [
+      { id: "once", label: "Once" },
+      { id: "deny", label: "Deny", style: "danger" }
+    ],
+    metadata: { idempotency_key: "p" }
+  }
+  const press = (id: string, messageId: string, optionId: string, chatId = "chat") => ({
+    ...said(id, "anything", chatId),
+    press: { messageId, optionId }
+  })
+
+  it.effect("is shown once, and a press on it reaches the gateway as such, once", () =>
+    Effect.gen(function* () {
+      const { core, request, store } = yield* fresh
+      yield* core.deliver(said("m1", "do it"))
+      const shown = yield* request(ask)
+      assert.deepStrictEqual(yield* request(ask), shown)
+      const id = shown.message_id!
+      assert.strictEqual((yield* store.byId(id))?.prompt?.options[1]?.style, "danger")
+      const [frame] = linesOf(yield* core.deliver(press("p1", id, "once")))
+      const event = frame?.event as unknown as Record<string, unknown>
+      assert.strictEqual(event["text"], "Once")
+      assert.deepStrictEqual(event["prompt_response"], {
+        prompt_id: "0011aabb.00000001",
+        option_id: "once",
+        label: "Once",
+        prompt_message_id: id
+      })
+      assert.isNull((yield* store.byId(id))?.prompt)
+      // The same press again is the same message; another one finds no buttons.
+      assert.strictEqual((yield* core.deliver(press("p1", id, "once"))).replies[0]?._tag, "Stored")
+      assert.deepStrictEqual((yield* core.deliver(press("p2", id, "deny"))).replies[0], {
+        _tag: "Refused",
+        reason: "bad_request"
+      })
+    }).pipe(Effect.provide(Memory))
+  )
+
+  it.effect("is pressed only where it stands, and only on what it offers", () =>
+    Effect.gen(function* () {
+      const { core, request } = yield* fresh
+      yield* core.deliver(said("m1", "do it"))
+      const { message_id: id } = yield* request(ask)
+      for (const forged of [press("x1", id!, "always"), press("x2", "m1", "once"), press("x3", id!, "once", "other")])
+        assert.strictEqual((yield* core.deliver(forged)).replies[0]?._tag, "Refused")
+      assert.isFalse((yield* request({ ...ask, options: [], metadata: {} })).success)
+    }).pipe(Effect.provide(Memory))
+  )
+})
+
+describe("a file", () => {
+  it.effect("is shown as a link that ends nowhere else; what is no web address is refused", () =>
+    Effect.gen(function* () {
+      const { core, request, store } = yield* fresh
+      yield* core.deliver(said("m1", "show"))
+      const send = (source_url: string, more = {}) =>
+        request({ op: "send_media", chat_id: "chat", media_kind: "image", source_url, ...more })
+      const shown = yield* send("https://example.org/a(1).png?x=<y>", { filename: "a](javascript:x)", content: "Look" })
+      assert.strictEqual(
+        (yield* store.byId(shown.message_id!))?.text,
+        "![a\\](javascript:x)](https://example.org/a%281%29.png?x=%3Cy%3E)\n\nLook"
+      )
+      for (const bad of ["javascript:alert(1)", "file:///etc/passwd", "/etc/passwd", "data:text/html,x"])
+        assert.match((yield* send(bad)).error ?? "", /^unsupported/)
+    }).pipe(Effect.provide(Memory))
+  )
+})

@@ -12,6 +12,8 @@ const message = (id: string, state: MessageState, text = "words"): ChatMessage =
   role: "user",
   text,
   replyTo: null,
+  prompt: null,
+  press: null,
   state,
   createdAt: 0,
   updatedAt: 0,

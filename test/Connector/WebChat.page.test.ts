@@ -107,6 +107,49 @@ layer(Stage.layer, { excludeTestServices: true, timeout: "90 seconds" })("the we
       })
     )
 
+    it.effect("shows a question's buttons, and a press on one is told to the gateway", () =>
+      Effect.gen(function* () {
+        const { page, problems, server } = yield* open
+        const gateway = yield* dial(server.port)
+        yield* say(page, "delete it")
+        const message = yield* gateway.inbound("delete it")
+        gateway.ack(message)
+        yield* gateway.request({
+          op: "prompt",
+          chat_id: chatOf(message),
+          prompt_kind: "approval",
+          prompt_id: "0011aabb.00000001",
+          content: "May I?",
+          options: [
+            { id: "once", label: "Once" },
+            { id: "deny", label: "Deny", style: "danger" }
+          ],
+          reply_to: message.event!.message_id
+        })
+        yield* eventuallyAsync(
+          "both buttons are there",
+          async () => (await page.locator(".options:visible button").allTextContents()).join() === "Once,Deny"
+        )
+        yield* act(() => page.locator(".options button", { hasText: "Deny" }).click())
+        const press = yield* gateway.inbound("Deny")
+        const told: Record<string, unknown> = { ...press.event }
+        const question = yield* act(() => page.locator(".message.theirs").first().getAttribute("data-id"))
+        assert.deepStrictEqual(told["prompt_response"], {
+          prompt_id: "0011aabb.00000001",
+          option_id: "deny",
+          label: "Deny",
+          prompt_message_id: question
+        })
+        gateway.ack(press)
+        yield* eventuallyAsync(
+          "the buttons are gone",
+          async () => (await page.locator(".options:visible button").count()) === 0
+        )
+        yield* reads(page, ["you: delete it [running]", "agent: May I?", "you: Deny [taken]"])
+        assert.deepStrictEqual(problems, [])
+      })
+    )
+
     it.effect("grows a streamed answer in one bubble whose unchanged blocks stay the same nodes", () =>
       Effect.gen(function* () {
         const { page, server } = yield* open

@@ -4,7 +4,7 @@ import { Agent, type AgentEvent } from "../../src/Agent/Agent.ts"
 import * as Texts from "../../src/Conversation/Texts.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
 import { SqlError } from "effect/sql"
-import { pass, quiet } from "../support/Passing.ts"
+import { pass, quiet, until } from "../support/Passing.ts"
 import { keyed } from "../support/ScriptedOutlet.ts"
 import { make } from "./Chat.ts"
 
@@ -162,12 +162,15 @@ describe("a turn", () => {
       yield* pass("3 seconds")
       assert.deepStrictEqual(yield* chat.inbox, ["early: waiting"])
       yield* chat.serve
+      // How many steps of the scheduler lie between the link and the reply is nobody's promise.
+      yield* until(() => chat.texts().length === 1)
       assert.deepStrictEqual(chat.texts(), ["early"])
       yield* chat.restart
       yield* chat.say("without any link")
       yield* pass("12 seconds")
       assert.strictEqual((yield* chat.inbox).at(-1), "without any link: done")
       yield* chat.serve
+      yield* until(() => chat.texts().length === 2)
       assert.deepStrictEqual(chat.texts(), ["early", "without any link"])
     })
   )

@@ -112,6 +112,32 @@ describe("an attempt that was refused", () => {
     })
   )
 
+  it.effect(
+    "too_long where no key is taken: what is unknown of one piece marks that piece alone, over a restart too",
+    () =>
+      Effect.gen(function* () {
+        const bench = yield* make({ capabilities: marking })
+        let silent = true
+        bench.platform.script = ({ text }, n) => {
+          if (text.length > 2048) return { error: "too_long" }
+          if (n !== 2 || !silent) return "ok"
+          silent = false
+          return "shown, then silence"
+        }
+        yield* bench.owe(reply("word ".repeat(800), { capabilities: marking }))
+        yield* until(() => !silent)
+        yield* bench.restart
+        yield* pass("1 minute", "1 second")
+        const texts = bench.platform.texts()
+        const repeated = texts.filter((text) => text.startsWith(repeatMark))
+        assert.lengthOf(repeated, 1)
+        assert.strictEqual(texts.filter((text) => text === repeated[0]!.slice(repeatMark.length)).length, 1)
+        const once = texts.filter((text) => !text.startsWith(repeatMark))
+        assert.strictEqual(once.map((text) => text.trim()).join(" "), "word ".repeat(800).trim())
+        assert.deepStrictEqual(yield* states(bench), ["sent"])
+      })
+  )
+
   it.effect("not_found of the message it answers: once more without it", () =>
     Effect.gen(function* () {
       const bench = yield* make()

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch } from "effect"
 import { repeatMark } from "../../src/Delivery/Attempt.ts"
-import { pass, quiet } from "../support/Passing.ts"
+import { pass, quiet, until } from "../support/Passing.ts"
 import { keyed, marking } from "../support/ScriptedOutlet.ts"
 import { make, reply } from "./Bench.ts"
 
@@ -150,6 +150,22 @@ describe("SendQueues over a restart", () => {
         assert.lengthOf(bench.platform.sent, 1)
         assert.deepStrictEqual(Object.values(yield* bench.states), [state])
       }
+    })
+  )
+
+  it.effect("a reply to a chat whose older rows a start could not read does not overtake them", () =>
+    Effect.gen(function* () {
+      const bench = yield* make()
+      bench.platform.down()
+      yield* bench.owe(Array.from({ length: 10_000 }, (_, i) => reply(`flood ${i}`, { chat: "flood" })).flat())
+      yield* bench.owe(reply("older", { chat: "quiet" }))
+      yield* bench.restart
+      yield* until(() => bench.queues().view()[0]!.queues > 0, "4 seconds", "10 millis")
+      assert.isAbove(bench.queues().view()[0]!.queues, 0)
+      yield* bench.owe(reply("newer", { chat: "quiet" }))
+      bench.platform.again()
+      yield* pass("20 seconds", "1 second")
+      assert.deepStrictEqual(bench.platform.texts("quiet"), ["older", "newer"])
     })
   )
 

@@ -61,6 +61,62 @@ describe("SendQueues", () => {
     })
   )
 
+  it.effect(
+    "rate_limited: interim texts are dropped and counted, and the final leaves at the moment the pause is over",
+    () =>
+      Effect.gen(function* () {
+        const bench = yield* make()
+        bench.platform.script = (_, n) => (n === 0 ? { error: "rate_limited", retryAfter: 60 } : "ok")
+        yield* bench.owe(reply("tool line", { kind: "tool" }))
+        yield* bench.owe(reply("commentary", { kind: "commentary" }))
+        yield* bench.owe(reply("answer"))
+        yield* pass("60 seconds", "1 second")
+        assert.lengthOf(bench.platform.sent, 1)
+        yield* pass("1 second")
+        assert.deepStrictEqual(bench.platform.texts(), ["answer"])
+        assert.deepStrictEqual(Object.values(yield* bench.states), ["superseded", "superseded", "sent"])
+      })
+  )
+
+  it.effect(
+    "a chat that cannot be reached is left alone for an hour, over a restart too, and is good again with the first success",
+    () =>
+      Effect.gen(function* () {
+        const bench = yield* make()
+        bench.platform.script = (_, n) => (n === 0 ? { error: "forbidden" } : "ok")
+        yield* bench.owe(reply("blocked"))
+        yield* quiet
+        yield* bench.restart
+        yield* bench.owe(reply("skipped"))
+        yield* bench.owe(reply("elsewhere", { chat: "2" }))
+        yield* pass("59 minutes", "1 minute")
+        assert.lengthOf(bench.platform.sent, 2)
+        assert.deepStrictEqual(bench.platform.texts("2"), ["elsewhere"])
+        yield* pass("1 minute")
+        yield* bench.owe(reply("tried"))
+        yield* bench.owe(reply("and the next"))
+        yield* pass("1 second")
+        assert.deepStrictEqual(bench.platform.texts(), ["tried", "and the next"])
+        assert.deepStrictEqual(Object.values(yield* bench.states), ["dead", "dead", "sent", "sent", "sent"])
+      })
+  )
+
+  it.effect("window_closed: the row leaves when its chat writes, also after a restart", () =>
+    Effect.gen(function* () {
+      const bench = yield* make()
+      bench.platform.script = (_, n) => (n === 0 ? { error: "window_closed" } : "ok")
+      yield* bench.owe(reply("answer"))
+      yield* pass("1 minute", "10 seconds")
+      yield* bench.restart
+      bench.queues().opened("test:", "test", "another")
+      yield* pass("1 minute", "10 seconds")
+      assert.lengthOf(bench.platform.sent, 1)
+      bench.queues().opened("test:", "test", "1")
+      yield* pass("1 second")
+      assert.deepStrictEqual(bench.platform.texts(), ["answer"])
+    })
+  )
+
   it.effect("rate_limited without a number sleeps 61 s, also through a restart", () =>
     Effect.gen(function* () {
       const bench = yield* make()
@@ -92,18 +148,18 @@ describe("SendQueues", () => {
     })
   )
 
-  it.effect("forbidden: dead at once, with the later texts of the same reply; the next reply is tried", () =>
+  it.effect("forbidden: dead at once, with the later texts of the same reply; the next reply is not tried", () =>
     Effect.gen(function* () {
       const bench = yield* make()
       const [first, second] = [reply("a ".repeat(5000)), reply("next")]
       assert.isAbove(first.length, 2)
       bench.platform.script = (_, n) => (n === 1 ? { error: "forbidden" } : "ok")
       yield* bench.owe([...first, ...second])
-      assert.deepStrictEqual(yield* statesOf(bench), ["sent", ...first.slice(1).map(() => "dead"), "sent"])
-      assert.strictEqual(bench.platform.sent.length, 3)
+      assert.deepStrictEqual(yield* statesOf(bench), ["sent", ...first.slice(1).map(() => "dead"), "dead"])
+      assert.strictEqual(bench.platform.sent.length, 2)
       yield* pass("1 minute", "5 seconds")
       yield* bench.restart
-      assert.strictEqual(bench.platform.sent.length, 3)
+      assert.strictEqual(bench.platform.sent.length, 2)
     })
   )
 

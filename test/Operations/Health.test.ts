@@ -39,6 +39,38 @@ describe("Health", () => {
     })
   )
 
+  it.effect("a link on which nobody speaks is proven by its probe, for as long as that succeeds", () =>
+    Effect.gen(function* () {
+      const fake = new FakeAdapter()
+      let isAlive = true
+      fake.probe = Effect.suspend(() => (isAlive ? Effect.void : Effect.fail(refusal(true))))
+      const { health } = yield* make([fake])
+      yield* pass("10 minutes", "10 seconds")
+      assert.deepStrictEqual(yield* health.reasons, [])
+      isAlive = false
+      yield* pass("80 seconds", "10 seconds")
+      assert.deepStrictEqual(yield* health.reasons, [])
+      yield* pass("90 seconds", "10 seconds")
+      assert.deepStrictEqual(yield* health.reasons, ["test: nothing comes in"])
+      isAlive = true
+      yield* pass("1 minute", "10 seconds")
+      assert.deepStrictEqual(yield* health.reasons, [])
+    })
+  )
+
+  it.effect("a link may say for how long a proof of it holds", () =>
+    Effect.gen(function* () {
+      const fake = new FakeAdapter()
+      fake.proofPeriod = 600_000
+      const { health } = yield* make([fake])
+      yield* proven(fake)
+      yield* pass("9 minutes", "10 seconds")
+      assert.deepStrictEqual(yield* health.reasons, [])
+      yield* pass("2 minutes", "10 seconds")
+      assert.deepStrictEqual(yield* health.reasons, ["test: nothing comes in"])
+    })
+  )
+
   it.effect("a link that does not run is named with its reason; one that sleeps on purpose is well", () =>
     Effect.gen(function* () {
       const [failing, fatal, asleep] = [new FakeAdapter("failing"), new FakeAdapter("fatal"), new FakeAdapter("asleep")]

@@ -65,16 +65,16 @@ describe("Retention", () => {
   it.effect("deletes all there is in one go, though rows that stay stand before them", () =>
     withTables(
       Effect.gen(function* () {
-        yield* run(inboxRow("waiting", null))
-        yield* run(outboxRow("held", 0))
         const many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500) "
+        yield* run(`${many}${inboxRow("waiting", null).replace(/VALUES \((.*)\)$/, "SELECT $1 FROM n")}`)
+        yield* run(`${many}${outboxRow("held", 0).replace(/VALUES \((.*)\)$/, "SELECT $1 FROM n")}`)
         yield* run(`${many}${inboxRow("done", now - 8 * day).replace(/VALUES \((.*)\)$/, "SELECT $1 FROM n")}`)
         yield* run(`${many}${outboxRow("sent", now - 8 * day).replace(/VALUES \((.*)\)$/, "SELECT $1 FROM n")}`)
-        assert.lengthOf(yield* states("inbox"), 3501)
+        assert.lengthOf(yield* states("inbox"), 7000)
         yield* retention
         yield* pass("65 minutes", "500 millis")
-        assert.deepStrictEqual(yield* states("inbox"), ["waiting"])
-        assert.deepStrictEqual(yield* states("outbox"), ["held"])
+        assert.deepStrictEqual(new Set(yield* states("inbox")), new Set(["waiting"]))
+        assert.deepStrictEqual(new Set(yield* states("outbox")), new Set(["held"]))
       })
     )
   )

@@ -4,7 +4,7 @@ import { Effect, Fiber } from "effect"
 import { inboundLine, refusal, resultLine } from "./FakeConnector.ts"
 import { elapse, open, send, settle } from "./SimulatedLink.ts"
 
-describe("draining", () => {
+describe("draining (C4)", () => {
   it.effect("asks for idleness, waits for the word, goes on storing and sending, and closes with 1000", () =>
     Effect.gen(function* () {
       const { close, connector, state, transport } = yield* open()
@@ -63,7 +63,7 @@ describe("draining", () => {
   )
 })
 
-describe("stopping", () => {
+describe("stopping (C4, I3)", () => {
   it.effect("stores and acknowledges what was read before the socket is closed", () =>
     Effect.gen(function* () {
       const { close, connector, intake } = yield* open()

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import * as Descriptor from "../../src/Relay/Descriptor.ts"
 import { dialUrl, provisionUrl } from "../../src/Relay/DialUrl.ts"
+import * as DiscordInteraction from "../../src/Relay/DiscordInteraction.ts"
 import { toMessageEvent } from "../../src/Relay/InboundEvent.ts"
 import { body, decodeForward } from "../../src/Relay/Passthrough.ts"
 import { decodeLine } from "../../src/Relay/Protocol.ts"
@@ -17,7 +18,7 @@ const isObject = (value: unknown): value is JsonObject =>
 const isLenient = (name: string) => name.startsWith("lenient:")
 const isError = (out: unknown) => isObject(out) && "error" in out
 
-describe("relay_dial_url", () => {
+describe("relay_dial_url (H1)", () => {
   it("gives the reference's URLs, and the same again when applied twice", () => {
     for (const {
       in: { url },
@@ -53,7 +54,7 @@ interface DeliveryCase {
   readonly now: number
 }
 
-describe("relay_auth_token", () => {
+describe("relay_auth_token (H2)", () => {
   it("mints the reference's tokens and accepts exactly what it accepts, in canonical spelling", () => {
     for (const { in: given, name, out } of vectors<
       TokenCase | DeliveryCase,
@@ -72,7 +73,7 @@ describe("relay_auth_token", () => {
   })
 })
 
-describe("relay_descriptor", () => {
+describe("relay_descriptor (H4)", () => {
   const decode = Schema.decodeUnknownResult(Descriptor.Descriptor)
 
   it("decodes what the reference decodes, with its defaults, and rejects what it rejects", () => {
@@ -102,7 +103,7 @@ interface EventOut {
   readonly source: JsonObject
 }
 
-describe("relay_event_from_wire", () => {
+describe("relay_event_from_wire (I1, I2)", () => {
   it("normalises events as the reference does; where it crashed there is a typed error", () => {
     for (const { in: given, name, out } of vectors<Json, EventOut>("relay_event_from_wire")) {
       const line = JSON.stringify({ type: "inbound", event: given, bufferId: "b" })
@@ -196,7 +197,7 @@ const isWellTyped = (given: JsonObject): boolean => {
   )
 }
 
-describe("relay_passthrough", () => {
+describe("relay_passthrough (P1)", () => {
   it("gives the exact bytes of canonical bodies and refuses the rest", () => {
     let canonical = 0
     for (const { in: given, name, out } of vectors<Json, ForwardOut>("relay_passthrough")) {
@@ -227,5 +228,52 @@ describe("relay_passthrough", () => {
       )
     }
     assert.isAbove(canonical, 0)
+  })
+})
+
+describe("relay_discord_interaction (P2)", () => {
+  it("reads interactions as the reference does, with a command's slash and options, a form's fields", () => {
+    let read = 0
+    for (const { in: given, name, out } of vectors<{ body_hex: string }, EventOut | null>(
+      "relay_discord_interaction"
+    )) {
+      const interaction = DiscordInteraction.decode(Buffer.from(given.body_hex, "hex"), "relay")
+      const event = interaction?.event ?? null
+      if (out === null || isError(out) || event === null) {
+        if (out !== null && !isError(out)) assert.isTrue(isLenient(name), `${name}: refused`)
+        assert.isNull(event, name)
+        continue
+      }
+      read++
+      const isCommand = event.text === `/${out.text}` || event.text.startsWith(`/${out.text} `)
+      assert.deepStrictEqual(
+        {
+          // P2 goes beyond the vectors, which have the bare name and nothing of what was filled in.
+          text: isCommand ? out.text : out.text === "" ? "" : event.text,
+          message_type: event.type,
+          message_id: event.messageId,
+          reply_to_message_id: event.replyTo?.messageId ?? null,
+          media_urls: event.media.map(({ ref }) => ref),
+          source: {
+            platform: event.source.platform,
+            chat_id: event.source.chatId,
+            chat_type: event.source.chatType,
+            chat_name: event.source.chatName,
+            user_id: event.source.userId,
+            user_name: event.source.userName,
+            thread_id: event.source.threadId,
+            chat_topic: event.source.chatTopic,
+            user_id_alt: event.source.userIdAlt,
+            chat_id_alt: event.source.chatIdAlt,
+            guild_id: event.source.scopeId,
+            parent_chat_id: event.source.parentChatId,
+            message_id: event.source.messageId
+          }
+        },
+        { ...out },
+        name
+      )
+    }
+    assert.isAbove(read, 20)
   })
 })

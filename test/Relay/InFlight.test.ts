@@ -5,7 +5,7 @@ import { resultLine } from "./FakeConnector.ts"
 import { open, say, target } from "./SimulatedAdapter.ts"
 import { settle } from "./SimulatedLink.ts"
 
-describe("many requests", () => {
+describe("many requests (O1, O3, O6)", () => {
   it.effect("that are made in one turn leave in few messages", () =>
     Effect.gen(function* () {
       const { connector, outlet } = yield* open()

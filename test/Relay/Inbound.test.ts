@@ -4,7 +4,7 @@ import { Effect, Fiber, Logger, Metric } from "effect"
 import { TestClock } from "effect/testing"
 import * as WebSocketTransport from "../../src/Relay/WebSocketTransport.ts"
 import { JournalError } from "../../src/Storage/Journal.ts"
-import { FakeConnector, inboundLine, resultLine } from "./FakeConnector.ts"
+import { descriptorLine, FakeConnector, inboundLine, resultLine } from "./FakeConnector.ts"
 import { IntakeDouble } from "./IntakeDouble.ts"
 
 const settle = Effect.repeat(Effect.yieldNow, { times: 60 })
@@ -15,8 +15,7 @@ const open = Effect.gen(function* () {
   const intake = new IntakeDouble()
   const transport = yield* WebSocketTransport.make({
     url: "http://c",
-    platform: "discord",
-    botId: "",
+    identities: [{ platform: "discord", botId: "" }],
     id: null,
     secret: null,
     link: "relay:"
@@ -36,7 +35,7 @@ const send = {
 const refused = (reason: "Rejected" | "Closed") => new JournalError({ reason, message: "by the test" })
 const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 
-describe("a delivery", () => {
+describe("a delivery (I3, I4, L8, L9)", () => {
   it.effect("is acknowledged only after the Intake has returned, a batch in one message", () =>
     Effect.gen(function* () {
       const { connector, intake } = yield* open
@@ -63,8 +62,55 @@ describe("a delivery", () => {
         event: intake.taken[0]!.event,
         provenance: { viaRelay: true, isBot: null, roleAuthorized: false },
         link: "relay:",
+        scope: "relay:",
         bufferId: "b0"
       })
+    })
+  )
+
+  it.effect("carries what later connectors add: names, scope, reply, files, context, a press (I1, I2, I7)", () =>
+    Effect.gen(function* () {
+      const { connector, intake } = yield* open
+      const event = {
+        text: "/once",
+        media_urls: ["https://c/1", "https://c/2"],
+        media: [{ kind: "voice", mime: "audio/ogg", size: 5, filename: "v.ogg", caption: "c" }],
+        message_type: "photo",
+        reply_to_message_id: "m0",
+        reply_to: { text: "quoted", author: "Bo", is_own: true },
+        context: [{ author: "Ann", text: "before" }],
+        context_error: "rate limited",
+        prompt_response: { prompt_id: "0011aabb.1", option_id: "once", label: "Once", prompt_message_id: "m9" },
+        source: {
+          platform: "discord",
+          chat_id: "chat",
+          user_name: "login",
+          user_display_name: "Display",
+          scope_id: "new",
+          guild_id: "old",
+          is_bot: false,
+          message_is_edit: false,
+          one_to_one_verified: true,
+          auto_thread_created: true,
+          auto_thread_initial_name: "hi",
+          prospective_thread_id: "t"
+        }
+      }
+      connector.wire.send(`${JSON.stringify({ type: "inbound", event, bufferId: "b" })}\n`)
+      yield* settle
+      const [taken] = intake.taken
+      assert.deepInclude(taken?.event, {
+        replyTo: { messageId: "m0", text: "quoted", author: "Bo", isOwn: true },
+        context: [{ author: "Ann", text: "before" }],
+        promptResponse: { promptId: "0011aabb.1", optionId: "once", label: "Once", promptMessageId: "m9" },
+        isEdit: false
+      })
+      assert.deepStrictEqual(taken?.event.media, [
+        { ref: "https://c/1", kind: "voice", mime: "audio/ogg", size: 5, filename: "v.ogg", caption: "c" },
+        { ref: "https://c/2", kind: "image", mime: null, size: null, filename: null, caption: null }
+      ])
+      assert.deepInclude(taken?.event.source, { userName: "Display", scopeId: "new" })
+      assert.deepStrictEqual(taken?.provenance, { viaRelay: true, isBot: false, roleAuthorized: false })
     })
   )
 
@@ -154,7 +200,24 @@ describe("a delivery", () => {
   )
 })
 
-describe("while storage stalls", () => {
+describe("a connector that kept messages for us (L6)", () => {
+  it.effect("replays them before what is live, and all keep their order", () =>
+    Effect.gen(function* () {
+      const { connector, intake } = yield* open
+      connector.wire.send(inboundLine("1", "one"))
+      yield* settle
+      connector.greeting = [descriptorLine(), ...["2", "3", "4"].map((id) => inboundLine(id, id))]
+      connector.wire.end(1006)
+      yield* elapse("1 minute")
+      connector.wire.send(inboundLine("5", "5"))
+      yield* settle
+      assert.deepStrictEqual(intake.texts, ["one", "2", "3", "4", "5"])
+      assert.deepStrictEqual(connector.wire.acks, ["2", "3", "4", "5"])
+    })
+  )
+})
+
+describe("while storage stalls (I4, I6)", () => {
   it.effect("answers to requests and interrupts still get through, and reading stops when the buffer is full", () =>
     Effect.gen(function* () {
       const { connector, intake, transport } = yield* open
@@ -194,7 +257,7 @@ describe("while storage stalls", () => {
   )
 })
 
-describe("interrupt_inbound", () => {
+describe("interrupt_inbound (I6)", () => {
   it.effect("comes after the messages that came before it and before those that came later", () =>
     Effect.gen(function* () {
       const { connector, intake } = yield* open
@@ -212,7 +275,7 @@ describe("interrupt_inbound", () => {
   )
 })
 
-describe("what cannot be decoded", () => {
+describe("what cannot be decoded (W3, I3a)", () => {
   it.effect("is buried and acknowledged when it tells its delivery, and never acknowledged unburied", () =>
     Effect.gen(function* () {
       const { connector, intake } = yield* open
@@ -274,7 +337,7 @@ describe("what cannot be decoded", () => {
 
 const warnings: Array<string> = []
 
-describe("passthrough_forward", () => {
+describe("passthrough_forward (P4)", () => {
   const forward = (more: Record<string, unknown>) =>
     `${JSON.stringify({ type: "passthrough_forward", forward: { platform: "twilio", method: "POST", path: "/sms", bodyB64: "QQ==" }, ...more })}\n`
 

@@ -19,7 +19,7 @@ const cut = (bytes: Uint8Array, at: ReadonlyArray<number>): Array<Uint8Array> =>
 const Cuts = Schema.Array(Schema.Int)
 const Bytes = Schema.Array(Schema.Int)
 
-describe("LineReader", () => {
+describe("LineReader (W1, W3)", () => {
   it("finds several lines in one message and one line in several", () => {
     assert.deepStrictEqual(read(["a\nb\nc", "d\n", "\n  \r\n", "e\n", "tail"]), ["a", "b", "cd", "e"])
   })

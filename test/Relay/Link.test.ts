@@ -6,7 +6,7 @@ import { verify } from "../../src/Relay/UpgradeToken.ts"
 import { descriptorLine, type FakeConnector, inboundLine, refusal } from "./FakeConnector.ts"
 import { always, elapse, open, send, settle } from "./SimulatedLink.ts"
 
-describe("the handshake", () => {
+describe("the handshake (H1, H2, H3, H4)", () => {
   it.effect("says hello and is ready with the first descriptor", () =>
     Effect.gen(function* () {
       const { connector, state, transport } = yield* open((connector) => (connector.greeting = []))
@@ -76,7 +76,7 @@ describe("the handshake", () => {
   )
 })
 
-describe("dialling again", () => {
+describe("dialling again (C1)", () => {
   it.effect("waits twice as long each time, up to 30 s", () =>
     Effect.gen(function* () {
       const { connector } = yield* open((connector) => (connector.refuse = () => refusal("Unreachable")))
@@ -133,7 +133,7 @@ describe("dialling again", () => {
   )
 })
 
-describe("the heartbeat", () => {
+describe("the heartbeat (C3)", () => {
   it.effect("closes and redials when a ping has no answer for 20 s", () =>
     Effect.gen(function* () {
       const { connector, state, transport } = yield* open()
@@ -173,7 +173,7 @@ describe("the heartbeat", () => {
   )
 })
 
-describe("credentials that are refused", () => {
+describe("credentials that are refused (C2, L10)", () => {
   it.effect("are tried again before the first handshake", () =>
     Effect.gen(function* () {
       const { connector, state } = yield* open((connector) => (connector.refuse = () => refusal("Unauthorized", 401)))

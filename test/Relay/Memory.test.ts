@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as LogLimit from "../../src/Relay/LogLimit.ts"
 import * as ScopeMemory from "../../src/Relay/ScopeMemory.ts"
 
-describe("ScopeMemory", () => {
+describe("ScopeMemory (O4)", () => {
   it("remembers a chat's scope per platform, and the newest one", () => {
     const memory = ScopeMemory.make()
     memory.learn("discord", "c", "one")
@@ -28,7 +28,7 @@ describe("ScopeMemory", () => {
   })
 })
 
-describe("LogLimit", () => {
+describe("LogLimit (W3)", () => {
   it("lets ten a second through per topic and counts the rest", () => {
     const limit = LogLimit.make()
     const admitted = (topic: string, count: number, now: number) =>

@@ -27,7 +27,7 @@ const GatewayFrames = Schema.Union([
   Protocol.GoingIdleFrame
 ])
 
-describe("the frames of the relay", () => {
+describe("the frames of the relay (W2)", () => {
   it.prop("come back as they were sent, from a connector", { frame: ConnectorFrames }, ({ frame }) => {
     const line = Protocol.encode(frame)
     assert.isTrue(line.endsWith("\n") && line.indexOf("\n") === line.length - 1)
@@ -43,8 +43,12 @@ describe("the frames of the relay", () => {
     assert.strictEqual(Protocol.encodeAck(id), Protocol.encode({ type: "inbound_ack", bufferId: id }))
     const action = { op: "send", chat_id: id, content: text } as const
     assert.strictEqual(
-      Protocol.encodeOutbound("0123", action),
+      Protocol.encodeOutbound("0123", action, null),
       Protocol.encode({ type: "outbound", requestId: "0123", action })
+    )
+    assert.strictEqual(
+      Protocol.encodeOutbound("0123", action, { platform: text, botId: id }),
+      Protocol.encode({ type: "outbound", requestId: "0123", action, platform: text, botId: id })
     )
   })
 
@@ -64,7 +68,7 @@ describe("the frames of the relay", () => {
   )
 })
 
-describe("a line that is no frame", () => {
+describe("a line that is no frame (W2, W3)", () => {
   it("has a reason", () => {
     assert.strictEqual(fails("{").reason, "InvalidJson")
     assert.strictEqual(fails("\ufeff{}").reason, "InvalidJson")
@@ -126,11 +130,55 @@ describe("a line that is no frame", () => {
   })
 })
 
-describe("get_chat_info", () => {
+describe("get_chat_info (H5)", () => {
   it("is read bare or under chat_info, with defaults for what is missing", () => {
     assert.deepStrictEqual(chatInfo("c", { name: "N", type: "group" }), { name: "N", type: "group" })
     assert.deepStrictEqual(chatInfo("c", { chat_info: { name: "N" } }), { name: "N", type: "dm" })
     for (const odd of [null, 3, [], {}, { name: 5 }])
       assert.deepStrictEqual(chatInfo("c", odd), { name: "c", type: "dm" })
+  })
+})
+
+describe("a line above the limit", () => {
+  const large = (line: string) => {
+    const out: Array<string | LineReader.BadLine> = []
+    const reader = LineReader.make(4000)
+    for (let at = 0; at < line.length; at += 700) reader.push(line.slice(at, at + 700), out)
+    reader.push("\n", out)
+    const [bad] = out
+    if (typeof bad !== "object") throw new Error("it was not too large")
+    return Protocol.rejectLine(bad)
+  }
+  const filler = "x".repeat(5000)
+
+  it("tells which delivery it was, wherever that stands (I3a)", () => {
+    const event = { text: filler }
+    const forward = { bodyB64: filler }
+    for (const frame of [
+      { type: "inbound", event, bufferId: 'b"1' },
+      { type: "inbound", bufferId: 'b"1', event },
+      { bufferId: 'b"1', type: "inbound", event },
+      { event, type: "inbound", bufferId: 'b"1' },
+      { bufferId: 'b"1', event, type: "inbound" },
+      { event, bufferId: 'b"1', type: "inbound" },
+      { type: "passthrough_forward", forward, bufferId: 'b"1' }
+    ]) {
+      for (const line of [JSON.stringify(frame), JSON.stringify(frame, null, 1).replaceAll("\n", " ")]) {
+        const error = large(line)
+        assert.deepStrictEqual([error.reason, error.bufferId], ["TooLarge", 'b"1'], line.slice(0, 60))
+      }
+    }
+  })
+
+  it("is not fooled by what a text says", () => {
+    for (const text of ['","bufferId":"evil"}', '"bufferId":"evil"}', '\\","bufferId":"evil"}']) {
+      for (const frame of [
+        { type: "inbound", event: { text: filler + text } },
+        { type: "inbound", event: { text: filler, more: [text] } },
+        { type: "outbound_result", result: filler, bufferId: "b" }
+      ]) {
+        assert.isNull(large(JSON.stringify(frame)).bufferId)
+      }
+    }
   })
 })

@@ -1,6 +1,7 @@
 /** A link on a test clock and a fake wire, for tests of its life. */
 import { Effect, Exit, Random, Redacted, Scope, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
+import { type Identities, linkOf } from "../../src/Relay/Identity.ts"
 import type { Transport } from "../../src/Relay/Transport.ts"
 import * as WebSocketTransport from "../../src/Relay/WebSocketTransport.ts"
 import { FakeConnector } from "./FakeConnector.ts"
@@ -24,11 +25,13 @@ export interface Link {
   readonly close: Effect.Effect<void>
 }
 
-const options = { url: "https://connector.example/", platform: "discord", botId: "bot", link: "relay:bot" }
+/** One bot, unless the test fronts several. */
+export const bot: Identities = [{ platform: "discord", botId: "bot" }]
 
 export const open = Effect.fnUntraced(function* (
   prepare: (connector: FakeConnector, intake: IntakeDouble) => void = () => {},
-  secret: string | null = null
+  secret: string | null = null,
+  identities: Identities = bot
 ): Effect.fn.Return<Link, never, Scope.Scope> {
   const connector = new FakeConnector()
   const intake = new IntakeDouble()
@@ -38,7 +41,9 @@ export const open = Effect.fnUntraced(function* (
     return Scope.close(scope, Exit.void)
   })
   const transport = yield* WebSocketTransport.make({
-    ...options,
+    url: "https://connector.example/",
+    identities,
+    link: linkOf(identities),
     id: secret === null ? null : "gw-1",
     secret: secret === null ? null : Redacted.make(secret)
   }).pipe(Effect.provide([connector.layer, intake.layer]), Effect.provideService(Scope.Scope, scope))

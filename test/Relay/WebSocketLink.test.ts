@@ -19,8 +19,7 @@ const open = Effect.fnUntraced(function* (prepare: (server: Server) => void = ()
   })
   const transport = yield* WebSocketTransport.make({
     url: server.url,
-    platform: "discord",
-    botId: "bot",
+    identities: [{ platform: "discord", botId: "bot" }],
     id: "gw-1",
     secret: Redacted.make("s3cret"),
     link: "relay:bot"
@@ -42,7 +41,7 @@ const send = {
 }
 const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 
-describe("the link over a real socket", () => {
+describe("the link over a real socket (W1, W3, I3a, I4, O3, C2)", () => {
   it.live("upgrades with a bearer, says hello, stores, acknowledges, asks and gets its answer", () =>
     Effect.gen(function* () {
       const { intake, server, transport } = yield* ready()
@@ -201,6 +200,20 @@ describe("the link over a real socket", () => {
         )
       ),
     { timeout: 90_000 }
+  )
+
+  it.live("buries and acknowledges a delivery in one message of 10 MiB (I3a)", () =>
+    Effect.gen(function* () {
+      const { intake, server } = yield* ready()
+      server.socket().send(inboundLine("huge", "x".repeat(10 * 1024 * 1024)) + inboundLine("b", "fine"))
+      yield* eventually("acknowledged", () => server.acks().length === 2)
+      assert.deepStrictEqual(intake.texts, ["fine"])
+      assert.deepStrictEqual(
+        intake.buried.map(({ bufferId }) => bufferId),
+        ["huge"]
+      )
+      assert.strictEqual(server.sockets.length, 1)
+    }).pipe(Effect.scoped)
   )
 
   it.live("reports one line beyond 4 MiB and goes on", () =>

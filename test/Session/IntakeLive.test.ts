@@ -11,6 +11,8 @@ import { Intake, type Inbound } from "../../src/Session/Intake.ts"
 import * as IntakeLive from "../../src/Session/IntakeLive.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
 import { Database } from "../../src/Storage/Database.ts"
+import { Inbox } from "../../src/Storage/Inbox.ts"
+import { Installation } from "../../src/Storage/Installation.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
 import { Outbox } from "../../src/Storage/Outbox.ts"
 import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyDatabase.ts"
@@ -28,10 +30,12 @@ const make = Effect.fnUntraced(function* (
 ) {
   const faults = new Faults()
   const rings: Array<Ring> = []
+  const edits: Array<string> = []
   const lanes = Layer.succeed(Lanes, {
     ring: (row, previous) => void rings.push({ key: row.sessionKey, id: row.id, previous }),
     interrupt: (key, reason) =>
       Effect.sync(() => (rings.push({ key: `${reason} ${key}`, id: 0, previous: null }), true)),
+    edited: (change) => void edits.push(`${change.sessionKey} ${change.id} ${change.event.text}`),
     drain: () => Effect.succeed(0),
     hold: () => Effect.void,
     stopAll: Effect.void,
@@ -46,7 +50,7 @@ const make = Effect.fnUntraced(function* (
       Layer.provideMerge(Layer.mergeAll(lanes, Strangers.layer)),
       Layer.provideMerge(Access.layer),
       Layer.provideMerge(Layer.mergeAll(Pairing.layer, SendQueues.layer)),
-      Layer.provideMerge(Layer.mergeAll(Journal.layer, Outbox.layer)),
+      Layer.provideMerge(Layer.mergeAll(Journal.layer, Outbox.layer, Inbox.layer, Installation.layer)),
       Layer.provideMerge(faultyDatabase(faults)),
       Layer.provide(Settings.layerFrom(settings)),
       Layer.orDie
@@ -59,7 +63,16 @@ const make = Effect.fnUntraced(function* (
     Effect.orDie(database.execute("SELECT id, state, event, note, message_key, via_relay FROM inbox ORDER BY id", [])),
     (found) => found.map((row) => ({ ...row }))
   )
-  return { faults, rings, intake: Context.get(context, Intake), rows, close }
+  return {
+    nonce: Context.get(context, Installation).promptNonce,
+    database,
+    edits,
+    faults,
+    rings,
+    intake: Context.get(context, Intake),
+    rows,
+    close
+  }
 })
 
 const inbound = (
@@ -276,4 +289,90 @@ describe("Intake", () => {
       )
     })
   )
+
+  it.effect(
+    "a press on another gateway's prompt is consumed without a word, one on ours reaches its session (relay L1)",
+    () =>
+      Effect.gen(function* () {
+        const { intake, nonce, rings, rows } = yield* make()
+        assert.match(nonce, /^[0-9a-f]{8}$/)
+        const press = (promptId: string, buffer: string) => {
+          const base = inbound({ id: null, buffer, text: "/once" })
+          const promptResponse = { promptId, optionId: "once", label: null, promptMessageId: null }
+          return { ...base, event: { ...base.event, promptResponse } }
+        }
+        const foreign = ["ffffffff.00000001", "", nonce, `${nonce}x.00000001`]
+        const outcomes = yield* take(intake, ...foreign.map((id, n) => press(id, `f${n}`)), press(`${nonce}.0`, "own"))
+        assert.deepStrictEqual(outcomes, ["refused", "refused", "refused", "refused", "taken"])
+        assert.lengthOf(yield* rows, 1)
+        assert.lengthOf(rings, 1)
+      })
+  )
+
+  describe("the edit of a message", () => {
+    const edit = (text: string, more: { readonly buffer?: string; readonly id?: string } = {}) => {
+      const base = inbound({ text, ...more })
+      return { ...base, event: { ...base.event, isEdit: true } }
+    }
+
+    it.effect("that still waits replaces its text, on disk and in its session (relay I3a)", () =>
+      Effect.gen(function* () {
+        const { edits, intake, rings, rows } = yield* make()
+        yield* take(intake, inbound({ text: "frist" }))
+        assert.deepStrictEqual(yield* take(intake, edit("first", { buffer: "e1" })), ["taken"])
+        const [original, recorded] = yield* rows
+        assert.deepInclude(original, { id: 1, state: "waiting" })
+        assert.include(String(original!["event"]), '"text":"first"')
+        assert.deepInclude(recorded, { state: "done", note: "an edit" })
+        assert.deepStrictEqual(edits, ["agent:main:test:dm:1 1 first"])
+        assert.lengthOf(rings, 1)
+      })
+    )
+
+    it.effect("that has run, or was never seen, is recorded and not answered", () =>
+      Effect.gen(function* () {
+        const { database, edits, intake, rings, rows } = yield* make()
+        yield* take(intake, inbound({ text: "first" }))
+        yield* database.execute("UPDATE inbox SET state = 'running' WHERE id = 1", [])
+        assert.deepStrictEqual(yield* take(intake, edit("second")), ["taken"])
+        assert.deepStrictEqual(yield* take(intake, edit("of nothing", { id: "unseen" })), ["taken"])
+        assert.include(String((yield* rows)[0]!["event"]), '"text":"first"')
+        assert.deepStrictEqual(
+          (yield* rows).map(({ state }) => state),
+          ["running", "done", "done"]
+        )
+        assert.deepStrictEqual(edits, [])
+        assert.lengthOf(rings, 1)
+      })
+    )
+
+    it.effect("that comes again is a duplicate and changes nothing, another text is another edit", () =>
+      Effect.gen(function* () {
+        const { edits, intake, rows } = yield* make()
+        const outcomes = yield* take(
+          intake,
+          inbound({ text: "a" }),
+          edit("b", { buffer: "1" }),
+          edit("c", { buffer: "2" }),
+          edit("b", { buffer: "3" }),
+          edit("d", { buffer: "2" }),
+          inbound({ id: "m2", text: "next" })
+        )
+        assert.deepStrictEqual(outcomes, ["taken", "taken", "taken", "duplicate", "duplicate", "taken"])
+        assert.include(String((yield* rows)[0]!["event"]), '"text":"c"')
+        assert.lengthOf(edits, 2)
+      })
+    )
+
+    it.effect("of whom nobody may listen to is refused like any message (access D5)", () =>
+      Effect.gen(function* () {
+        const { edits, intake } = yield* make({ TEST_ALLOWED_USERS: "u" })
+        yield* take(intake, inbound({ text: "a" }))
+        const stranger = edit("b")
+        const source = { ...stranger.event.source, userId: "stranger" }
+        assert.deepStrictEqual(yield* take(intake, { ...stranger, event: { ...stranger.event, source } }), ["refused"])
+        assert.deepStrictEqual(edits, [])
+      })
+    )
+  })
 })

@@ -85,7 +85,7 @@ export const storageContract = <E>(
         const database = yield* Database
         const before = yield* schemaVersions
         const broken = {
-          id: 9998,
+          id: 1 + (Migrations.all.at(-1)?.id ?? 0),
           name: "broken",
           statements: () => ["CREATE TABLE half_made (x integer)", "CREATE TABLE half_made (x integer)"]
         }

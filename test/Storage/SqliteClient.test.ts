@@ -4,12 +4,15 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Logger, Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Logger, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError } from "effect/sql"
 import { Database } from "../../src/Storage/Database.ts"
+import { beat } from "../../src/Storage/Heartbeat.ts"
+import { Journal } from "../../src/Storage/Journal.ts"
 import * as SqliteClient from "../../src/Storage/SqliteClient.ts"
+import { eventually } from "../support/Eventually.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "switchboard-sqlite-"))),
@@ -49,7 +52,7 @@ describe("SqliteClient", () => {
     })
   )
 
-  it.effect("journals ahead, syncs every commit, checks foreign keys and waits 5 s for a lock", () =>
+  it.effect("journals ahead, syncs every commit, checks foreign keys and never stands still for a lock", () =>
     Effect.gen(function* () {
       const filename = join(yield* folder, "switchboard.db")
       const found = yield* Effect.all([
@@ -58,7 +61,7 @@ describe("SqliteClient", () => {
         pragma("foreign_keys"),
         pragma("busy_timeout")
       ]).pipe(Effect.provide(SqliteClient.layer({ filename })))
-      assert.deepEqual(found, ["wal", 2, 1, 5000])
+      assert.deepEqual(found, ["wal", 2, 1, 10])
     })
   )
 
@@ -196,6 +199,46 @@ describe("a locked file", () => {
       other.exec("COMMIT")
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* Fiber.join(fiber), 1)
+    })
+  )
+
+  it.live("stops neither the event loop nor readiness from telling, and the commit succeeds when it is gone", () =>
+    Effect.gen(function* () {
+      const filename = join(yield* folder, "switchboard.db")
+      const services = yield* Layer.build(
+        Journal.layer.pipe(Layer.provideMerge(Database.layer({ storage: "sqlite", filename })))
+      )
+      const journal = Context.get(services, Journal)
+      const database = Context.get(services, Database)
+      const other = yield* Effect.acquireRelease(
+        Effect.sync(() => new DatabaseSync(filename)),
+        (other) => Effect.sync(() => other.close())
+      )
+      other.exec("BEGIN IMMEDIATE")
+      const commit = yield* Effect.forkChild(journal.commit([beat(1)]), { startImmediately: true })
+      const write = yield* Effect.forkChild(database.execute("DELETE FROM meta WHERE key = 'none'", []), {
+        startImmediately: true
+      })
+      let ticks = 0
+      yield* Effect.forkScoped(
+        Effect.forever(
+          Effect.andThen(
+            Effect.sleep("20 millis"),
+            Effect.sync(() => ticks++)
+          )
+        )
+      )
+      yield* eventually(
+        "the journal says that storage does not take commits",
+        () => journal.health().failingSince !== null
+      )
+      assert.isAbove(ticks, 20)
+      assert.isUndefined(commit.pollUnsafe())
+      assert.isUndefined(write.pollUnsafe())
+      other.exec("COMMIT")
+      yield* Fiber.join(commit)
+      yield* Fiber.join(write)
+      assert.isNull(journal.health().failingSince)
     })
   )
 

@@ -7,10 +7,19 @@ import { Database, type StorageError } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
 import { Outbox } from "../../src/Storage/Outbox.ts"
+import type * as Pruning from "../../src/Storage/Pruning.ts"
 import { Transcript } from "../../src/Storage/Transcript.ts"
 import * as Postgres from "../support/Postgres.ts"
 
 export type Storage = Database | Journal | Inbox | Outbox | Transcript
+
+/** Everything that ended before the time is deleted, in pieces so small that there are several. */
+export const pruned = Effect.fnUntraced(function* (prune: Pruning.Prune, before: number) {
+  for (let after: number | null = 0; after !== null;) {
+    const piece: Pruning.Piece = yield* prune(before, after, 2)
+    after = piece.next
+  }
+})
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "switchboard-tables-"))),

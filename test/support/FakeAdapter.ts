@@ -12,6 +12,8 @@ export class FakeAdapter {
   /** What making it comes to, the n-th time from 0; `null` = it runs. */
   script: (n: number) => Effect.Effect<void, AdapterError> = () => Effect.void
   drain: Effect.Effect<void> = Effect.sync(() => void this.drained++)
+  probe: Adapter["probe"] = undefined
+  proofPeriod: number | undefined = undefined
   /** Runs when its scope closes. */
   closing: Effect.Effect<void> = Effect.void
   readonly platform: ScriptedOutlet
@@ -57,7 +59,9 @@ export class FakeAdapter {
           label: `Fake ${this.name}`,
           outlet: this.platform.outlet(),
           state: this.state,
-          drain: Effect.suspend(() => this.drain)
+          drain: Effect.suspend(() => this.drain),
+          ...(this.probe === undefined ? {} : { probe: this.probe }),
+          ...(this.proofPeriod === undefined ? {} : { proofPeriod: this.proofPeriod })
         }
         return adapter
       })

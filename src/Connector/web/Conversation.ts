@@ -5,7 +5,7 @@
 import { create, elements } from "./Elements.ts"
 import * as Markdown from "./Markdown.ts"
 import * as Model from "./Model.ts"
-import type { WireState } from "./Wire.ts"
+import type { WireMessage, WireState } from "./Wire.ts"
 
 type State = Exclude<WireState, "shown"> | "sending" | "refused"
 
@@ -22,16 +22,21 @@ interface Row {
   readonly element: HTMLElement
   readonly body: HTMLElement
   readonly meta: HTMLElement
+  readonly options: HTMLElement
+  prompt: WireMessage["prompt"]
   text: string | null
   state: string
 }
 
 export interface Handlers {
   readonly onDiscard: (id: string) => void
+  readonly onPress: (messageId: string, option: { readonly id: string; readonly label: string }) => void
   readonly onTakeBack: (id: string, text: string) => void
 }
 
 const nearEnd = 80
+/** A press that nobody confirmed may be tried again. */
+const pressPatience = 5000
 
 export const make = (handlers: Handlers) => {
   const { earlier, empty, log, scroll, toEnd, typing } = elements
@@ -56,8 +61,10 @@ export const make = (handlers: Handlers) => {
     element.setAttribute("aria-label", mine ? "You" : "Agent")
     const body = create("div", mine ? "bubble" : "bubble rendered")
     const meta = create("div", "meta")
-    element.append(body, meta)
-    return { element, body, meta, text: null, state: "" }
+    const options = create("div", "options")
+    options.hidden = true
+    element.append(body, options, meta)
+    return { element, body, meta, options, prompt: null, text: null, state: "" }
   }
 
   const setText = (row: Row, text: string, mine: boolean) => {
@@ -65,6 +72,26 @@ export const make = (handlers: Handlers) => {
     row.text = text
     if (mine) row.body.textContent = text
     else Markdown.update(row.body, text)
+  }
+
+  /** Pressed once: the buttons are gone when the server says so, and rest until then. */
+  const setPrompt = (row: Row, messageId: string, prompt: WireMessage["prompt"]) => {
+    if (row.prompt?.id === prompt?.id) return
+    row.prompt = prompt
+    row.options.hidden = prompt === null
+    row.options.replaceChildren(
+      ...(prompt?.options ?? []).map((option) => {
+        const element = button(option.label, () => {
+          for (const other of row.options.querySelectorAll("button")) other.disabled = true
+          setTimeout(() => {
+            for (const other of row.options.querySelectorAll("button")) other.disabled = false
+          }, pressPatience)
+          handlers.onPress(messageId, option)
+        })
+        if (option.style !== null) element.dataset["style"] = option.style
+        return element
+      })
+    )
   }
 
   const setMeta = (row: Row, at: number, state: State | null, why: string | null, id: string, text: string) => {
@@ -119,6 +146,7 @@ export const make = (handlers: Handlers) => {
       if (on !== day) wanted.push(dayMark(on))
       day = on
       setText(row, message.text, mine)
+      if (kind === "stored") setPrompt(row, message.id, message.prompt)
       const state: State | null =
         kind === "unsent"
           ? message.refused === null

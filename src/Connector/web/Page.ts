@@ -64,6 +64,15 @@ const conversation = Conversation.make({
     Memory.forget(new Set([id]))
     changed()
   },
+  onPress: (messageId, option) => {
+    link.send({
+      type: "send",
+      id: crypto.randomUUID(),
+      chatId: current().chatId,
+      text: option.label,
+      press: { messageId, optionId: option.id }
+    })
+  },
   onTakeBack: (id, text) => {
     Memory.forget(new Set([id]))
     composer.insert(text)

@@ -12,6 +12,12 @@ export interface WireMessage {
   readonly role: "user" | "assistant"
   readonly text: string
   readonly replyTo: string | null
+  /** Buttons below it. */
+  readonly prompt: {
+    readonly id: string
+    readonly options: ReadonlyArray<{ readonly id: string; readonly label: string; readonly style: string | null }>
+  } | null
+  readonly press: { readonly promptId: string; readonly optionId: string; readonly messageId: string } | null
   readonly state: WireState
   readonly createdAt: number
   readonly updatedAt: number
@@ -29,7 +35,13 @@ export type PageMessage =
   /** First on every connection. `seen` = the greatest `revision` the server has vouched for; 0 on a fresh page. */
   | { readonly type: "hello"; readonly seen: number }
   /** `id` is made by the page and stays the same when it sends again. */
-  | { readonly type: "send"; readonly id: string; readonly chatId: string; readonly text: string }
+  | {
+      readonly type: "send"
+      readonly id: string
+      readonly chatId: string
+      readonly text: string
+      readonly press?: { readonly messageId: string; readonly optionId: string }
+    }
   | { readonly type: "rename"; readonly chatId: string; readonly title: string }
   /** Messages before `seq`. */
   | { readonly type: "history"; readonly chatId: string; readonly before: number }
