@@ -16,6 +16,7 @@ import { AgentCall } from "./Conversation/AgentCall.ts"
 import { Approvals } from "./Conversation/Approvals.ts"
 import { Confirmations } from "./Conversation/Confirmations.ts"
 import * as Conversation from "./Conversation/Conversation.ts"
+import { Farewell } from "./Conversation/Farewell.ts"
 import { PromptDesk } from "./Conversation/PromptDesk.ts"
 import { Dispatcher } from "./Conversation/Commands/Dispatcher.ts"
 import { GatewayControls } from "./Conversation/Commands/GatewayControls.ts"
@@ -76,7 +77,7 @@ export interface Parts {
 /** What a message means and what is done about it. */
 export const conversation = Conversation.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(PromptDesk.layer, Dispatcher.layer)),
-  Layer.provideMerge(Layer.mergeAll(TurnRunner.layer, Confirmations.layer)),
+  Layer.provideMerge(Layer.mergeAll(TurnRunner.layer, Confirmations.layer, Farewell.layer)),
   Layer.provideMerge(AgentCall.layer),
   Layer.provideMerge(Watch.layer),
   Layer.provideMerge(Layer.mergeAll(Voice.layer, Approvals.layer)),

@@ -44,6 +44,8 @@ export const diedTooOften = "⚠️ This message made the gateway stop several t
 export const stopped = "⚡ Stopped. You can go on."
 export const nothingToStop = "Nothing is running."
 export const freshSession = "✨ New conversation. I no longer see what was said before."
+export const goingDown =
+  "⚠️ I am shutting down. If this task does not end in time, it is interrupted and runs again when I am back."
 export const tooManyWaiting = "⚠️ Too many messages are waiting here; this one was not kept. /stop clears them."
 export const cancelled = "Cancelled. Nothing was changed."
 export const promptOver = "⚠️ This has expired: nothing waits for an answer any more."
