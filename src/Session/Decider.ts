@@ -242,8 +242,10 @@ const receive = (state: State, row: InboxRow, rules: Rules): Step => {
   if (isAwaiting(state)) return [state, [{ _tag: "Answer", row }]]
   const busy = rules.busy(row)
   const isSteer = busy.mode === "steer" && running.stopping === null && !state.draining && row.internal === undefined
+  // Nothing overtakes what the agent would not take a moment ago, but what was put behind the turn on purpose.
+  const isNext = state.queue.every(({ internal }) => internal !== undefined)
   // A row that a turn had taken when the process died is no follow-up of whatever runs now.
-  if (isSteer && row.starts === 0 && row.event.text !== "" && row.event.media.length === 0) {
+  if (isSteer && isNext && row.starts === 0 && row.event.text !== "" && row.event.media.length === 0) {
     return [state, [{ _tag: "Steer", row }]]
   }
   if (state.queue.length >= maxQueued) {

@@ -94,6 +94,20 @@ describe("Decider", () => {
       ["Tell 2 draining"]
     ],
     ["steer mode hands the text to the agent", running(1), receive(rowOf(2)), "steer", ["Steer 2"]],
+    [
+      "steer mode hands nothing over past a message that waits",
+      { ...running(1), lastRung: 2, queue: [rowOf(2)] },
+      receive(rowOf(3)),
+      "steer",
+      ["Tell 3 queued"]
+    ],
+    [
+      "but past what waits on purpose",
+      { ...running(1), lastRung: 2, queue: [{ ...rowOf(2), internal: "queued" }] },
+      receive(rowOf(3)),
+      "steer",
+      ["Steer 3"]
+    ],
     ["steer mode queues what the agent cannot take", running(1), receive(rowOf(2, "")), "steer", ["Tell 2 queued"]],
     [
       "an open question takes the message",
