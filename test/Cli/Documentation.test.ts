@@ -52,7 +52,9 @@ describe("the documentation", () => {
       .map((name) => read(join("src", name)))
       .join("\n")
     const unread = Object.entries({ ...GatewaySettings, ...RelaySettings }).flatMap(([name, setting]) =>
-      "kind" in setting && !new RegExp(`\\bget\\(${name}\\)`).test(sources) ? [setting.key ?? setting.env[0]] : []
+      "kind" in setting && !new RegExp(`\\b(?:get\\(|live\\(settings, )${name}\\)`).test(sources)
+        ? [setting.key ?? setting.env[0]]
+        : []
     )
     const [, said = ""] = /\n([^\n]*and do nothing in this one:[^]*?)\n\n/.exec(read("docs/configure.md")) ?? []
     assert.deepStrictEqual(
