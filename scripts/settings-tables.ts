@@ -7,9 +7,13 @@ import path from "node:path"
 import { Duration } from "effect"
 import { accessSettings } from "../src/Access/KnownSettings.ts"
 import { gatewaySettings } from "../src/Config/GatewaySettings.ts"
+import { outgoingSettings } from "../src/Config/Outgoing.ts"
 import type { Setting } from "../src/Config/Setting.ts"
 import { commandSettings } from "../src/Conversation/Commands/CommandSettings.ts"
+import { PrivacyPiiSalt, PrivacyRedactPii } from "../src/Conversation/ContextPrompt.ts"
+import * as Policy from "../src/Relay/Policy.ts"
 import { relaySettings } from "../src/Relay/RelaySettings.ts"
+import { sessionSettings } from "../src/Session/SessionSettings.ts"
 
 export const page = path.join(import.meta.dirname, "../docs/configure.md")
 
@@ -19,6 +23,7 @@ const valueOf = (value: unknown): string => {
   if (value === null || (Array.isArray(value) && value.length === 0)) return "none"
   if (Duration.isDuration(value)) return code(String(Duration.toSeconds(value)))
   if (typeof value === "object" && "_tag" in value) return code(String(value._tag))
+  if (typeof value === "object" && !Array.isArray(value) && Object.keys(value).length === 0) return "none"
   return typeof value === "string" ? (value === "" ? "empty" : code(value)) : code(String(value))
 }
 
@@ -28,8 +33,14 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
   [
     "| key in `config.yaml` | variable | default | expected | meaning |",
     "|---|---|---|---|---|",
-    ...settings.map(({ default: value, description, env, key, kind }) =>
-      [key === null ? "–" : code(key), env.map(code).join(", ") || "–", valueOf(value), kind.expected, description]
+    ...settings.map(({ default: value, description, env, key, kind, live }) =>
+      [
+        key === null ? "–" : code(key),
+        env.map(code).join(", ") || "–",
+        valueOf(value),
+        kind.expected,
+        live ? `${description} *(live)*` : description
+      ]
         .map(cell)
         .join(" | ")
         .replace(/^.*$/, "| $& |")
@@ -39,7 +50,10 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
 const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   gateway: gatewaySettings,
   relay: relaySettings,
+  policy: Object.values(Policy.settingsOf("PLATFORM")),
+  outgoing: outgoingSettings,
   commands: commandSettings,
+  sessions: [...sessionSettings, PrivacyRedactPii, PrivacyPiiSalt],
   access: accessSettings(["PLATFORM"])
 }
 

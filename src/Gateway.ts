@@ -15,12 +15,14 @@ import { Settings } from "./Config/Settings.ts"
 import { AgentCall } from "./Conversation/AgentCall.ts"
 import { Approvals } from "./Conversation/Approvals.ts"
 import { Confirmations } from "./Conversation/Confirmations.ts"
+import { ContextPrompts } from "./Conversation/ContextPrompt.ts"
 import * as Conversation from "./Conversation/Conversation.ts"
 import { Farewell } from "./Conversation/Farewell.ts"
 import { PromptDesk } from "./Conversation/PromptDesk.ts"
 import { Dispatcher } from "./Conversation/Commands/Dispatcher.ts"
 import { GatewayControls } from "./Conversation/Commands/GatewayControls.ts"
 import { Skills } from "./Conversation/Commands/Skills.ts"
+import * as Expiry from "./Conversation/Expiry.ts"
 import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
@@ -38,6 +40,7 @@ import { Registry } from "./Platforms/Registry.ts"
 import { Supervisor } from "./Platforms/Supervisor.ts"
 import * as IntakeLive from "./Session/IntakeLive.ts"
 import { KnownScopes } from "./Session/KnownScopes.ts"
+import * as SessionsLive from "./Session/SessionsLive.ts"
 import { Lanes } from "./Session/Lanes.ts"
 import * as Revocation from "./Session/Revocation.ts"
 import { Database, type StorageError } from "./Storage/Database.ts"
@@ -46,7 +49,6 @@ import { Installation } from "./Storage/Installation.ts"
 import { Journal } from "./Storage/Journal.ts"
 import { Outbox, stored } from "./Storage/Outbox.ts"
 import { PromptStore } from "./Storage/PromptStore.ts"
-import { Transcript } from "./Storage/Transcript.ts"
 
 /**
  * `NoLink`: no running adapter serves that platform. `Empty`: the text is blank. `Storage`: the row was refused. In every
@@ -57,7 +59,8 @@ export class GatewayError extends Schema.TaggedError<GatewayError>()("GatewayErr
   message: Schema.String
 }) {}
 
-const databaseOfSettings = Layer.unwrap(
+/** The database that the settings name. */
+export const databaseOfSettings = Layer.unwrap(
   Effect.gen(function* () {
     const settings = yield* Settings
     const choice = yield* settings.get(Storage)
@@ -80,7 +83,7 @@ export const conversation = Conversation.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(TurnRunner.layer, Confirmations.layer, Farewell.layer)),
   Layer.provideMerge(AgentCall.layer),
   Layer.provideMerge(Watch.layer),
-  Layer.provideMerge(Layer.mergeAll(Voice.layer, Approvals.layer)),
+  Layer.provideMerge(Layer.mergeAll(Voice.layer, Approvals.layer, ContextPrompts.layer)),
   Layer.provideMerge(
     Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
   )
@@ -94,17 +97,10 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(Layer.mergeAll(IntakeLive.layer, Revocation.layer)),
     Layer.provideMerge(Layer.mergeAll(lanes, Strangers.layer)),
     Layer.provideMerge(conversation),
-    Layer.provideMerge(Layer.mergeAll(Retention.layer, Pairing.layer)),
+    Layer.provideMerge(Layer.mergeAll(Retention.layer, Expiry.layer, Pairing.layer)),
+    Layer.provideMerge(SessionsLive.layer),
     Layer.provideMerge(
-      Layer.mergeAll(
-        journal,
-        Inbox.layer,
-        Outbox.layer,
-        Transcript.layer,
-        Installation.layer,
-        KnownScopes.layer,
-        PromptStore.layer
-      )
+      Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Installation.layer, KnownScopes.layer, PromptStore.layer)
     )
   )
 

@@ -24,6 +24,10 @@ export type {
 } from "./Delivery/Outlet.ts"
 export { SendError, SendErrorKind } from "./Message/SendError.ts"
 
+export { type GroupRules, groupSettingsOf, readGroupRules } from "./Access/GroupRules.ts"
+export { triggerOf, withoutMentions } from "./Access/GroupTrigger.ts"
+export type { Heard, Trigger } from "./Access/GroupTrigger.ts"
+
 export { Intake } from "./Session/Intake.ts"
 export type { Inbound, IntakeOutcome } from "./Session/Intake.ts"
 export {

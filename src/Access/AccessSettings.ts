@@ -44,7 +44,12 @@ const behavior = Setting.coerce(
 type Groups = Readonly<Record<string, ReadonlyArray<string>>>
 
 const listOf = (raw: unknown): ReadonlyArray<string> | undefined => {
-  const items = Array.isArray(raw) ? raw : raw === null || raw === undefined ? [] : String(raw).split(",")
+  if (raw === null || raw === undefined) return []
+  const items = Array.isArray(raw)
+    ? raw
+    : typeof raw === "string" || typeof raw === "number"
+      ? String(raw).split(",")
+      : [null]
   return items.every((item) => typeof item === "string" || typeof item === "number") ? items.map(String) : undefined
 }
 

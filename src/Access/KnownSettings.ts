@@ -9,6 +9,16 @@ import {
   RedactPii,
   UnauthorizedDmBehavior
 } from "./AccessSettings.ts"
+import { groupSettingsOf } from "./GroupRules.ts"
+import { homeSettingsOf } from "./HomeChannel.ts"
+
+/** What each platform has. */
+export const platformSettings = (platforms: ReadonlyArray<string>): ReadonlyArray<Setting<unknown>> =>
+  platforms.flatMap((name) => [
+    ...listedSettingsOf(name),
+    ...Object.values(groupSettingsOf(name)),
+    ...Object.values(homeSettingsOf(name))
+  ])
 
 export const accessSettings = (platforms: ReadonlyArray<string>): ReadonlyArray<Setting<unknown>> => [
   GatewayAllowedUsers,
@@ -17,5 +27,5 @@ export const accessSettings = (platforms: ReadonlyArray<string>): ReadonlyArray<
   OpenHostCommands,
   BotLoopGuard,
   RedactPii,
-  ...platforms.flatMap(listedSettingsOf)
+  ...platformSettings(platforms)
 ]

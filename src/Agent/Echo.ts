@@ -78,7 +78,8 @@ const answerText = (answer: Answer): string => {
 }
 
 const obey = (turn: AgentTurn): Effect.Effect<AgentRun, AgentError> => {
-  const { text } = turn
+  // What was said, without what the gateway put before it.
+  const { text } = turn.event
   if (!text.startsWith("!")) return Effect.succeed(says(text))
   const [first, rest] = word(text)
   switch (first) {

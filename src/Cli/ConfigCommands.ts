@@ -4,9 +4,11 @@
  */
 import { Effect, Result } from "effect"
 import { Command, Flag } from "effect/cli"
+import { platformSettings } from "../Access/KnownSettings.ts"
 import { type ConfigProblem, describe } from "../Config/ConfigError.ts"
 import type { Setting } from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
+import { platformNames } from "../Message/Platform.ts"
 import { chosenAgent } from "./Agents.ts"
 import { CommandFailed, exitCode } from "./Exit.ts"
 import * as Globals from "./Globals.ts"
@@ -47,14 +49,17 @@ const check = Command.make(
   })
 ).pipe(Command.withDescription("Decode the configuration; exit 78 when it cannot be used"))
 
+/** What each platform has, by name of the platform. */
+const ofPlatforms: ReadonlySet<Setting<unknown>> = new Set(platformSettings(platformNames))
+
 const nameOf = ({ env, key }: Setting<unknown>): string => key ?? env[0] ?? ""
 
 const show = Command.make("show", { json }, ({ json }) =>
   Effect.gen(function* () {
     const settings = yield* Settings
     const isListed = ({ origin }: { readonly origin: string }, setting: Setting<unknown>) =>
-      // Two access variables for each of two dozen platforms: only those that are set are worth a line.
-      origin !== "default" || !/_ALLOWED_USERS$|_ALLOW_ALL_USERS$/.test(nameOf(setting))
+      // Dozens of keys for each of two dozen platforms: only those that are set are worth a line.
+      origin !== "default" || !(ofPlatforms.has(setting) || /^platforms\./.test(nameOf(setting)))
     const rows = knownSettings
       .map((setting) => ({ setting, ...settings.explain(setting) }))
       .filter((row) => isListed(row, row.setting))

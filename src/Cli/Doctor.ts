@@ -12,8 +12,8 @@ import { HttpHost, HttpPort, Storage } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import * as Assets from "../Connector/Assets.ts"
 import type { HomePaths } from "../Operations/Home.ts"
-import { dialUrl, isDialable } from "../Relay/DialUrl.ts"
-import { RelayId, RelaySecret, RelayUrl } from "../Relay/RelaySettings.ts"
+import { dialUrl } from "../Relay/DialUrl.ts"
+import { IdpTokenUrl, RelayAccessToken, RelayId, RelaySecret, RelayUrl } from "../Relay/RelaySettings.ts"
 import { Database } from "../Storage/Database.ts"
 import { problemsOf } from "./ConfigCommands.ts"
 import { CommandFailed, endingOf, exitCode } from "./Exit.ts"
@@ -100,9 +100,10 @@ const relay = Effect.gen(function* () {
   const url = yield* settings.get(RelayUrl)
   const hasId = (yield* settings.get(RelayId)) !== null
   const hasSecret = (yield* settings.get(RelaySecret)) !== null
+  const hasToken = (yield* settings.get(RelayAccessToken)) !== null || (yield* settings.get(IdpTokenUrl)) !== null
   if (url === null) return good("relay", "not configured")
-  if (!isDialable(dialUrl(url))) return bad("relay", "GATEWAY_RELAY_URL is no http, https, ws or wss URL")
   if (hasId && hasSecret) return good("relay", `${dialUrl(url)}, signed`)
+  if (!hasSecret && hasToken) return good("relay", `${dialUrl(url)}, asks for a secret at the start`)
   return hasId === hasSecret
     ? good("relay", `${dialUrl(url)}, without credentials`)
     : bad("relay", `${hasId ? "GATEWAY_RELAY_SECRET" : "GATEWAY_RELAY_ID"} is missing`)

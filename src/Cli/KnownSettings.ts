@@ -5,18 +5,27 @@
 import { Effect } from "effect"
 import { accessSettings } from "../Access/KnownSettings.ts"
 import { ConfigError, type ConfigProblem } from "../Config/ConfigError.ts"
+import { outgoingSettings } from "../Config/Outgoing.ts"
 import { gatewaySettings } from "../Config/GatewaySettings.ts"
 import type { Setting } from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
 import { commandSettings } from "../Conversation/Commands/CommandSettings.ts"
 import { platformNames } from "../Message/Platform.ts"
+import { PrivacyPiiSalt, PrivacyRedactPii } from "../Conversation/ContextPrompt.ts"
+import * as Policy from "../Relay/Policy.ts"
 import { relaySettings } from "../Relay/RelaySettings.ts"
+import { sessionSettings } from "../Session/SessionSettings.ts"
 
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...gatewaySettings,
   ...relaySettings,
+  ...outgoingSettings,
   ...commandSettings,
-  ...accessSettings(platformNames)
+  ...sessionSettings,
+  PrivacyRedactPii,
+  PrivacyPiiSalt,
+  ...accessSettings(platformNames),
+  ...platformNames.flatMap((name) => Object.values(Policy.settingsOf(name)))
 ]
 
 /** Fails when something does not decode; gives what is ignored or replaced by a default. */

@@ -7,10 +7,13 @@ import { Effect, type Redacted } from "effect"
 import { connectorEnabled } from "../Config/GatewaySettings.ts"
 import type { ConfigError } from "../Config/ConfigError.ts"
 import { Settings } from "../Config/Settings.ts"
+import { outgoing } from "../Config/Outgoing.ts"
 import { paths } from "../Operations/Home.ts"
-import type { Registration } from "../Platforms/Adapter.ts"
+import { AdapterError, type Registration } from "../Platforms/Adapter.ts"
+import { isTyped } from "../Conversation/Commands/Help.ts"
 import { commands } from "../Conversation/Commands/Registry.ts"
 import * as CommandManifest from "../Relay/CommandManifest.ts"
+import * as Credentials from "../Relay/Credentials.ts"
 import { Dialer } from "../Relay/Dialer.ts"
 import { identities, linkOf } from "../Relay/Identity.ts"
 import { platformName } from "../Relay/InboundEvent.ts"
@@ -18,14 +21,13 @@ import * as RelayAdapter from "../Relay/RelayAdapter.ts"
 import {
   RelayBotId,
   RelayBotIds,
-  RelayId,
   RelayPlatform,
   RelayPlatforms,
-  RelaySecret,
   RelaySlackReplyInThread,
   RelaySlackThreadSessions,
   RelayUrl
 } from "../Relay/RelaySettings.ts"
+import type { Wake } from "../Relay/Wake.ts"
 
 /** One link as it is addressed: `send NAME:CHAT` leaves by `link`, for `platform`. */
 export interface LinkName {
@@ -38,20 +40,41 @@ export interface Plan {
   readonly names: ReadonlyArray<LinkName>
   /** The local connector runs. */
   readonly isConnectorOn: boolean
-  /** `own`: where our listener is, and the secret it shares with the link; needed when the connector runs. */
+  /**
+   * `url` and `secret`: where our listener is, and what it shares with the link; needed when the connector runs. `wake`:
+   * where links that may sleep are known.
+   */
   readonly registrations: (own: {
     readonly url: string
     readonly secret: Redacted.Redacted
+    readonly wake: Wake["Service"]
   }) => ReadonlyArray<Registration>
 }
 
 /** The platform that the local connector names in its frames. */
 const connectorPlatform = "relay"
 
-const relay = (name: string, label: string, options: RelayAdapter.RelayOptions): Registration => ({
-  name,
-  label,
+/** Dialled on our own listener: never by a proxy, and it never sleeps. */
+const ownLink = (options: RelayAdapter.RelayOptions): Registration => ({
+  name: "web",
+  label: "Web chat",
+  authorizationIsUpstream: true,
   make: Effect.provide(RelayAdapter.make(options), Dialer.layer)
+})
+
+const relayLink = (options: RelayAdapter.RelayOptions): Registration => ({
+  name: "relay",
+  label: "Relay",
+  authorizationIsUpstream: true,
+  make: Effect.gen(function* () {
+    const way = yield* outgoing
+    const credentials = yield* Credentials.make({ url: options.url, outgoing: way, fronted: options.identities })
+    return yield* Effect.provide(RelayAdapter.make({ ...options, credentials, outgoing: way }), Dialer.layerBy(way))
+  }).pipe(
+    Effect.catchTag("ConfigError", ({ message }) =>
+      Effect.fail(new AdapterError({ platform: "relay", code: "bad_configuration", message, retryable: false }))
+    )
+  )
 })
 
 export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(function* () {
@@ -62,8 +85,6 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
     botIds: yield* settings.get(RelayBotIds),
     single: { platform: yield* settings.get(RelayPlatform), botId: yield* settings.get(RelayBotId) }
   })
-  const id = yield* settings.get(RelayId)
-  const secret = yield* settings.get(RelaySecret)
   const slack = {
     replyInThread: yield* settings.get(RelaySlackReplyInThread),
     topLevelSessions: yield* settings.get(RelaySlackThreadSessions)
@@ -90,20 +111,21 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
       const found: Array<Registration> = []
       if (url !== null)
         found.push(
-          relay("relay", "Relay", {
+          relayLink({
             url,
             identities: fronted,
-            commands: CommandManifest.manifest(commands),
+            commands: CommandManifest.manifest(commands.filter(isTyped)),
             cache,
             slack,
-            id,
-            secret,
+            id: null,
+            secret: null,
+            wake: own.wake,
             streamingDefault: false
           })
         )
       if (isConnectorOn) {
         found.push(
-          relay("web", "Web chat", {
+          ownLink({
             url: own.url,
             identities: [{ platform: connectorPlatform, botId: ownBotId }],
             cache,

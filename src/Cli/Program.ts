@@ -10,6 +10,7 @@ import { version } from "../Operations/Version.ts"
 import { accessCommand } from "./AccessCommands.ts"
 import { configCommand } from "./ConfigCommands.ts"
 import { doctorCommand } from "./Doctor.ts"
+import { enrollCommand } from "./Enroll.ts"
 import { endingOf, exitCode } from "./Exit.ts"
 import * as Globals from "./Globals.ts"
 import { inboxCommand } from "./InboxCommands.ts"
@@ -26,6 +27,7 @@ const root = Command.make("switchboard", {}, () => runGateway).pipe(
     statusCommand,
     doctorCommand,
     configCommand,
+    enrollCommand,
     sendCommand,
     inboxCommand,
     outboxCommand,
@@ -35,12 +37,24 @@ const root = Command.make("switchboard", {}, () => runGateway).pipe(
   Command.withGlobalFlags([Globals.Home, Globals.Profile, Globals.Verbose, Globals.Quiet])
 )
 
+/** What is wrong in one line, and where to look; the whole help would hide it. */
+const presenter: CliOutput.Presenter = {
+  present: (event) => {
+    if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
+    const wrong = event.errors.map(({ message }) => message.replaceAll(/\s+/g, " ").trim()).join("; ")
+    return Effect.sync(() => {
+      process.stderr.write(`${redact(wrong)}\nSee ${event.commandPath.join(" ")} --help\n`)
+    })
+  }
+}
+
 const environment = Layer.mergeAll(
   NodeServices.layer,
   // What is logged before the log is open would land on standard output, among what the command says.
   Logger.layer([]),
   CliConfig.layer({ builtIns: [GlobalFlag.Help, Globals.Version, GlobalFlag.Completions] }),
-  CliOutput.layer(CliOutput.defaultFormatter({ colors: false }))
+  CliOutput.layer(CliOutput.defaultFormatter({ colors: false })),
+  CliOutput.layerPresenter(presenter)
 )
 
 /** The last resort for what no fiber owns: said without secrets, and never lived with. */

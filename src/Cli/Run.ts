@@ -19,7 +19,7 @@ import type { InboxRow } from "../Storage/Inbox.ts"
 import { chosenAgent } from "./Agents.ts"
 import { CommandFailed, exitCode } from "./Exit.ts"
 import * as Globals from "./Globals.ts"
-import { decodeAll } from "./KnownSettings.ts"
+import { decodeAll, knownSettings } from "./KnownSettings.ts"
 import * as Links from "./Links.ts"
 import { Listener } from "./Listener.ts"
 import * as Output from "./Output.ts"
@@ -54,14 +54,12 @@ const endHard = (after: Duration.Duration, context: Context.Context<Log>) => () 
 
 const serve = Effect.gen(function* () {
   const settings = yield* Settings
-  const problems = yield* decodeAll
+  yield* decodeAll
   const agent = yield* chosenAgent
   const plan = yield* Links.plan
   const limit = Duration.sum(yield* settings.get(AgentRestartDrainTimeout), hardLimit)
   const signals = yield* Signals.listen(endHard(limit, yield* Effect.context<Log>()))
-  for (const { expected, fix, value, where } of problems) {
-    yield* Effect.logWarning("configuration", { where, found: value, expected, fix })
-  }
+  yield* settings.report(knownSettings)
 
   const built = yield* Effect.raceFirst(Layer.build(Server.layer(plan, agent)), Effect.as(signals.first, null))
   if (built === null) return yield* Effect.logInfo("stopped before the start was over")
@@ -69,7 +67,7 @@ const serve = Effect.gen(function* () {
   const listener = Context.get(built, Listener)
   const supervisor = Context.get(built, Supervisor)
   yield* Output.line(`listening on ${listener.url}`)
-  if (plan.isConnectorOn) yield* Output.line(`web chat: ${listener.url}/`)
+  if (yield* Effect.provideContext(Server.isChatOpen(plan), built)) yield* Output.line(`web chat: ${listener.url}/`)
   yield* Effect.logInfo("started", {
     version,
     home: settings.home,

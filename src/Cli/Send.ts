@@ -12,10 +12,11 @@ import { Settings } from "../Config/Settings.ts"
 import * as Reply from "../Delivery/Reply.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import * as Targets from "../Delivery/Targets.ts"
+import { databaseOfSettings } from "../Gateway.ts"
 import { Home, paths } from "../Operations/Home.ts"
 import { HomeLock } from "../Operations/HomeLock.ts"
-import { Registry } from "../Platforms/Registry.ts"
 import { Supervisor } from "../Platforms/Supervisor.ts"
+import { Wake } from "../Relay/Wake.ts"
 import * as IntakeLive from "../Session/IntakeLive.ts"
 import { KnownScopes } from "../Session/KnownScopes.ts"
 import { Lanes } from "../Session/Lanes.ts"
@@ -148,18 +149,15 @@ const noTurns = Layer.succeed(Lanes, {
 
 const byOurselves = (plan: Links.Plan, to: Destination, text: string) =>
   Effect.flatMap(Server.makeSecret, (secret) => {
-    const registry = Layer.unwrap(
-      Effect.map(Listener, ({ ownUrl }) => Registry.layer(plan.registrations({ url: ownUrl, secret })))
-    )
     const connected = Supervisor.layer.pipe(
-      Layer.provide(registry),
+      Layer.provide(Server.registry(plan, secret)),
       Layer.provide(IntakeLive.layer),
       Layer.provide(noTurns),
       Layer.provide(Strangers.layer),
       Layer.provide(Access.layer),
       Layer.provide(Pairing.layer),
       Layer.provide(Server.routes(plan, secret)),
-      Layer.provide(Server.Readiness.layer),
+      Layer.provide(Layer.merge(Server.Readiness.layer, Wake.layer)),
       Layer.provide(Listener.layer({ host: "127.0.0.1", port: 0 }))
     )
     return Effect.gen(function* () {
@@ -172,7 +170,7 @@ const byOurselves = (plan: Links.Plan, to: Destination, text: string) =>
       Effect.scoped,
       Effect.provide(SendQueues.layer),
       Effect.provide(tables),
-      Effect.provide(Server.database),
+      Effect.provide(databaseOfSettings),
       Effect.provide(HomeLock.layer),
       Effect.provide(Home.layer)
     )

@@ -4,37 +4,30 @@
  */
 import { randomBytes } from "node:crypto"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { Context, Deferred, Effect, Layer, Redacted, type Scope } from "effect"
+import { Context, Deferred, Effect, Layer, Redacted, type Scope, SubscriptionRef } from "effect"
 import { HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
-import { AdminKey, HttpHost, HttpPort, Storage } from "../Config/GatewaySettings.ts"
+import { AdminKey, HttpHost, HttpPort } from "../Config/GatewaySettings.ts"
+import * as ConfigWatch from "../Config/ConfigWatch.ts"
 import { registerSecret } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
 import { LocalConnector } from "../Connector/LocalConnector.ts"
 import * as WebChat from "../Connector/WebChat.ts"
-import { Gateway } from "../Gateway.ts"
+import { databaseOfSettings, Gateway } from "../Gateway.ts"
 import { AdminGate } from "../Operations/AdminGate.ts"
 import { Health } from "../Operations/Health.ts"
-import { Home, paths } from "../Operations/Home.ts"
+import { Home } from "../Operations/Home.ts"
 import { HomeLock } from "../Operations/HomeLock.ts"
+import * as IdleWatch from "../Operations/IdleWatch.ts"
 import * as Metrics from "../Operations/Metrics.ts"
+import { isLoopback } from "../Operations/RequestOrigin.ts"
 import { StateFile } from "../Operations/StateFile.ts"
 import { Registry } from "../Platforms/Registry.ts"
+import { Wake } from "../Relay/Wake.ts"
 import { Database } from "../Storage/Database.ts"
 import type { ChosenAgent } from "./Agents.ts"
+import { knownSettings } from "./KnownSettings.ts"
 import type { Plan } from "./Links.ts"
 import { Listener } from "./Listener.ts"
-
-/** The database that the settings name. */
-export const database = Layer.unwrap(
-  Effect.gen(function* () {
-    const settings = yield* Settings
-    const choice = yield* settings.get(Storage)
-    return Database.layer({
-      storage: choice._tag === "postgres" ? { url: choice.url } : choice._tag,
-      filename: paths(settings.home).database
-    })
-  })
-)
 
 export const listener = Layer.unwrap(
   Effect.gen(function* () {
@@ -86,7 +79,7 @@ type RequestServices = HttpServerRequest.HttpServerRequest | Scope.Scope
 
 /** Puts the routes on the listener. From here on the local connector can be dialled. */
 export const routes = (plan: Plan, secret: Redacted.Redacted) => {
-  const common = Layer.mergeAll(Health.routes, Metrics.layer)
+  const common = Layer.mergeAll(Health.routes, Metrics.layer, Wake.routes)
   const chat = Layer.mergeAll(WebChat.routes, AdminGate.routes).pipe(
     Layer.provide(adminGate),
     Layer.provide(LocalConnector.layer({ secret })),
@@ -105,33 +98,57 @@ export const routes = (plan: Plan, secret: Redacted.Redacted) => {
     : answer(HttpRouter.toHttpEffect(common))
 }
 
+/** Whether the web chat is served to anybody; on an open bind without a key it answers 404 (`operations S4`). */
+export const isChatOpen = (plan: Plan) =>
+  Effect.gen(function* () {
+    const key = yield* (yield* Settings).get(AdminKey)
+    return plan.isConnectorOn && (key !== null || isLoopback((yield* Listener).host))
+  })
+
+/** The links of the plan, dialled from here. */
+export const registry = (plan: Plan, secret: Redacted.Redacted) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { ownUrl } = yield* Listener
+      return Registry.layer(plan.registrations({ url: ownUrl, secret, wake: yield* Wake }))
+    })
+  )
+
 /** Over `Settings` and `Log`; everything of the gateway is running when it is built. */
 export const layer = (plan: Plan, agent: ChosenAgent) =>
   Layer.unwrap(
     Effect.map(makeSecret, (secret) => {
-      const registry = Layer.unwrap(
-        Effect.map(Listener, ({ ownUrl }) => Registry.layer(plan.registrations({ url: ownUrl, secret })))
-      )
       const arrived = Layer.effectDiscard(
         Effect.gen(function* () {
           yield* (yield* Readiness).arrived(yield* Health)
           const { url } = yield* Listener
+          const settings = yield* Settings
+          // Looked at once for each reload: comparing every setting is too much for each look at the state.
+          let generation = 0
+          let waiting: ReadonlyArray<string> = []
+          const restartNeeded = () => {
+            const now = SubscriptionRef.getUnsafe(settings.generation)
+            if (now !== generation) waiting = settings.restartNeeded(knownSettings)
+            generation = now
+            return waiting
+          }
           yield* (yield* StateFile).follow({
             url,
-            isChatOn: plan.isConnectorOn,
+            isChatOn: yield* isChatOpen(plan),
             agent: agent.name,
             storage: (yield* Database).describe,
-            links: plan.names
+            links: plan.names,
+            restartNeeded
           })
         })
       )
-      return arrived.pipe(
+      return Layer.mergeAll(arrived, IdleWatch.layer, ConfigWatch.layer(knownSettings)).pipe(
         Layer.provideMerge(Gateway.layerCore),
-        Layer.provide(registry),
+        Layer.provide(registry(plan, secret)),
         Layer.provide(agent.layer),
         Layer.provide(routes(plan, secret)),
-        Layer.provide(Readiness.layer),
-        Layer.provideMerge(database),
+        Layer.provide(Layer.merge(Readiness.layer, Wake.layer)),
+        Layer.provideMerge(databaseOfSettings),
         Layer.provideMerge(listener),
         Layer.provide(StateFile.layer),
         Layer.provide(HomeLock.layer),

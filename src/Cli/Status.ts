@@ -32,6 +32,7 @@ const StateRecord = Schema.Struct({
   http: Schema.optionalKey(Schema.Struct({ url: Schema.String, web_chat: Schema.Boolean })),
   agent: Schema.optionalKey(Schema.String),
   storage: Schema.optionalKey(Schema.String),
+  restart_needed: Schema.optionalKey(Schema.Array(Schema.String)),
   links: Schema.optionalKey(
     Schema.Array(Schema.Struct({ name: Schema.String, platform: Schema.String, link: Schema.String }))
   ),
@@ -125,6 +126,8 @@ const text = (home: HomePaths, found: Found, listening: boolean): ReadonlyArray<
   if (running && state !== null) {
     const { http } = state
     facts.push(["state", state.gateway_state], ["version", state.code_version ?? "-"])
+    const waiting = state.restart_needed ?? []
+    if (waiting.length > 0) facts.push(["", `restart needed for: ${waiting.join(", ")}`])
     if (http !== undefined) facts.push(["http", `${http.url} (${listening ? "answers" : "does not answer"})`])
     if (http?.web_chat === true) facts.push(["web chat", `${http.url}/`])
     facts.push(["agent", state.agent ?? "-"], ["storage", state.storage ?? "-"])

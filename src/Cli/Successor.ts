@@ -6,11 +6,14 @@ import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
 
 /** A service manager or a container starts us again after exit 75. */
-export const isManaged = (environment: Readonly<Record<string, string | undefined>>): boolean =>
+export const isManaged = (
+  environment: Readonly<Record<string, string | undefined>>,
+  exists: (path: string) => boolean = existsSync
+): boolean =>
   (environment["INVOCATION_ID"] ?? "") !== "" ||
   !["", "0"].includes(environment["XPC_SERVICE_NAME"] ?? "") ||
-  existsSync("/.dockerenv") ||
-  existsSync("/run/.containerenv")
+  exists("/.dockerenv") ||
+  exists("/run/.containerenv")
 
 /** Waits for the process of the first argument, at most five minutes, then becomes the rest of the arguments. */
 const helper = `

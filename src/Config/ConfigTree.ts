@@ -2,7 +2,18 @@
  * A configuration file as a tree that knows the line of every key, so that each problem and each effective value can
  * name its place. A file that does not parse is a problem with line and column, never an empty tree.
  */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from "yaml"
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type Document,
+  type ErrorCode,
+  type Node,
+  type YAMLError
+} from "yaml"
 import type { ConfigProblem } from "./ConfigError.ts"
 
 export interface Place {
@@ -101,6 +112,31 @@ const convert = (document: Document.Parsed, file: string, lines: LineCounter): C
   return walk(document.contents, { file, line: 1, column: 1 }, 0)
 }
 
+const sentence = (message: string): string => message.replaceAll(/\s+/g, " ").trim()
+
+/** What to do about the mistakes that people make; the parser's own words for the others. */
+const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
+  TAB_AS_INDENT: "indent with blanks, not with tabs",
+  DUPLICATE_KEY: "keep one of the two lines that set this key",
+  BAD_INDENT: "indent this line as much as the lines beside it, and close every bracket and quote above it",
+  MISSING_CHAR: "close the bracket or quote that is open here, and put a colon behind each key",
+  BLOCK_AS_IMPLICIT_KEY: "put quotes around a value that holds a colon and a blank",
+  MULTILINE_IMPLICIT_KEY: "write each key with its colon on one line",
+  BAD_SCALAR_START: "put quotes around a value that starts with this character",
+  UNEXPECTED_TOKEN: "put quotes around the value, or remove what stands too much"
+}
+
+const adviceFor = (error: YAMLError): string => ADVICE[error.code] ?? `correct it: ${sentence(error.message)}`
+
+/** Names the line by its key, never by the value, which may be a secret. */
+const lineAt = (content: string, offset: number): string => {
+  const from = content.lastIndexOf("\n", offset - 1) + 1
+  const end = content.indexOf("\n", offset)
+  const line = content.slice(from, end < 0 ? content.length : end).trim()
+  const key = /^(?:- )?["']?[\w.-]{1,60}["']?\s*:/.exec(line)?.[0]
+  return key === undefined ? "a mistake" : `a mistake in the line of ${key.replace(/\s*:$/, "").replace(/^- /, "")}`
+}
+
 /** Reads YAML 1.2, of which JSON is a part. `tree` is `null` when there is nothing usable. */
 export const parse = (content: string, file: string): ParsedFile => {
   const lines = new LineCounter()
@@ -115,13 +151,16 @@ export const parse = (content: string, file: string): ParsedFile => {
     strict: true,
     uniqueKeys: true
   })
+  // One mistake confuses the parser more than once: the first in each line is the one to mend.
+  const lineOf = (error: YAMLError): number => lines.linePos(error.pos[0]).line
   const problems = [
     ...document.errors
+      .filter((error, i, all) => i === all.findIndex((other) => lineOf(other) === lineOf(error)))
       .slice(0, MAX_PROBLEMS)
-      .map((error) => problem("error", error.pos[0], "something else", `correct it: ${error.message}`)),
+      .map((error) => problem("error", error.pos[0], lineAt(content, error.pos[0]), adviceFor(error))),
     ...document.warnings
       .slice(0, MAX_PROBLEMS)
-      .map((warning) => problem("warning", warning.pos[0], "something else", warning.message))
+      .map((warning) => problem("warning", warning.pos[0], lineAt(content, warning.pos[0]), sentence(warning.message)))
   ]
   if (document.errors.length > 0) return { tree: null, problems }
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) {

@@ -21,28 +21,38 @@ const fingerprint = (paths: ReadonlyArray<string>): string =>
     })
     .join(" ")
 
-/** Looks every 5 seconds. `settings` are all that the program knows. */
+/** Two looks make a change: a file that is being written is not read half. Noticed within 5 s (`operations F10`). */
+const lookEvery = "2 seconds"
+
+/** `settings` are all that the program knows. */
 export const layer = (settings: ReadonlyArray<Setting<unknown>>): Layer.Layer<never, never, Settings> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const service = yield* Settings
       const paths = [...configFiles(service.home, OVERLAY).map(({ path }) => path), join(service.home, ".env")]
-      let seen = fingerprint(paths)
-      const look = Effect.gen(function* () {
-        const now = fingerprint(paths)
-        if (now === seen) return
-        seen = now
-        yield* Effect.matchEffect(service.reload(settings), {
-          onFailure: (error) =>
-            Effect.logError("the changed configuration is refused, the old one stays", error.message),
-          onSuccess: () => {
+      let read = fingerprint(paths)
+      let seen = read
+      const reload = Effect.matchEffect(service.reload(settings), {
+        onFailure: (error) => Effect.logError("the changed configuration is refused, the old one stays", error.message),
+        onSuccess: () =>
+          Effect.suspend(() => {
             const waiting = service.restartNeeded(settings)
-            return waiting.length === 0
-              ? Effect.logInfo("configuration read anew")
-              : Effect.logWarning(`configuration read anew, restart needed for: ${waiting.join(", ")}`)
-          }
-        })
+            return Effect.andThen(
+              service.report(settings),
+              waiting.length === 0
+                ? Effect.logInfo("configuration read anew")
+                : Effect.logWarning(`configuration read anew, restart needed for: ${waiting.join(", ")}`)
+            )
+          })
       })
-      yield* Effect.forkScoped(Effect.repeat(look, Schedule.spaced("5 seconds")))
+      const look = Effect.suspend(() => {
+        const now = fingerprint(paths)
+        const isWhole = now === seen
+        seen = now
+        if (now === read || !isWhole) return Effect.void
+        read = now
+        return reload
+      })
+      yield* Effect.forkScoped(Effect.repeat(look, Schedule.spaced(lookEvery)))
     })
   )

@@ -1,6 +1,6 @@
 /**
  * Reads `.env` files: `NAME=value`, `export` allowed, quotes, comments; UTF-8 with or without BOM (`operations F1`).
- * It expands nothing and runs nothing.
+ * It expands nothing and runs nothing; `assign` writes one anew.
  */
 export interface EnvFile {
   readonly values: ReadonlyMap<string, string>
@@ -20,10 +20,18 @@ const closing = (text: string, from: number, quote: string): number => {
   return -1
 }
 
-/** A double-quoted value may span lines, as private keys do. Of a name given twice the last value counts. */
-export const parse = (content: string): EnvFile => {
-  const lines = content.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/)
-  const values = new Map<string, string>()
+interface Assignment {
+  readonly name: string
+  readonly value: string
+  /** First and last line of it, from 0. */
+  readonly first: number
+  readonly last: number
+}
+
+const linesOf = (content: string): ReadonlyArray<string> => content.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/)
+
+const read = (lines: ReadonlyArray<string>) => {
+  const assignments: Array<Assignment> = []
   const malformed: Array<number> = []
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i]!
@@ -37,7 +45,7 @@ export const parse = (content: string): EnvFile => {
     const rest = line.slice(match[0].length)
     const quote = rest[0]
     if (quote !== '"' && quote !== "'") {
-      values.set(name, rest.replace(/(^|\s)#.*$/, "").trim())
+      assignments.push({ name, value: rest.replace(/(^|\s)#.*$/, "").trim(), first: i, last: i })
       continue
     }
     let text = rest
@@ -53,8 +61,42 @@ export const parse = (content: string): EnvFile => {
       continue
     }
     const inner = text.slice(1, end)
-    values.set(name, quote === "'" ? inner : inner.replace(/\\([nrt"\\$])/g, (_, char: string) => ESCAPES[char]!))
+    const value = quote === "'" ? inner : inner.replace(/\\([nrt"\\$])/g, (_, char: string) => ESCAPES[char]!)
+    assignments.push({ name, value, first: i, last })
     i = last
   }
-  return { values, malformed }
+  return { assignments, malformed }
+}
+
+/** A double-quoted value may span lines, as private keys do. Of a name given twice the last value counts. */
+export const parse = (content: string): EnvFile => {
+  const { assignments, malformed } = read(linesOf(content))
+  return { values: new Map(assignments.map(({ name, value }) => [name, value])), malformed }
+}
+
+const quoted = (value: string): string =>
+  /^[A-Za-z0-9_.:/+=@~,%-]+$/.test(value)
+    ? value
+    : `"${value
+        .replaceAll(/["\\$]/g, "\\$&")
+        .replaceAll("\n", "\\n")
+        .replaceAll("\r", "\\r")}"`
+
+/** The same file with these values: each where its name stood last, a new name at the end. All else stays as it is. */
+export const assign = (content: string, values: Readonly<Record<string, string>>): string => {
+  const lines = linesOf(content)
+  const { assignments } = read(lines)
+  const written = new Map<number, string>()
+  const gone = new Set<number>()
+  const added: Array<string> = []
+  for (const [name, value] of Object.entries(values)) {
+    const mine = assignments.filter((assignment) => assignment.name === name)
+    for (const { first, last } of mine) for (let line = first; line <= last; line++) gone.add(line)
+    const place = mine.at(-1)?.first
+    if (place === undefined) added.push(`${name}=${quoted(value)}`)
+    else written.set(place, `${name}=${quoted(value)}`)
+  }
+  const kept = lines.flatMap((line, i) => written.get(i) ?? (gone.has(i) ? [] : [line]))
+  while (kept.at(-1) === "") kept.pop()
+  return `${[...kept, ...added].join("\n")}\n`
 }

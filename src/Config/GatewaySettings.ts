@@ -301,6 +301,7 @@ export const SecurityRedactSecrets = Setting.make({
 })
 
 const RelayUrl = Setting.make({
+  key: "relay_url",
   env: "GATEWAY_RELAY_URL",
   kind: Setting.optionalText,
   default: null,

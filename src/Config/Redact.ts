@@ -20,14 +20,13 @@ export const setRedaction = (on: boolean): void => {
 
 const apply = (text: string, spans: ReadonlyArray<Span>): string => {
   if (spans.length === 0) return text
-  const pieces: Array<string> = []
+  let out = ""
   let at = 0
   for (const { from, replacement, to } of spans) {
-    pieces.push(text.slice(at, from), replacement)
+    out += text.slice(at, from) + replacement
     at = to
   }
-  pieces.push(text.slice(at))
-  return pieces.join("")
+  return out + text.slice(at)
 }
 
 const knownSpans = (text: string): ReadonlyArray<Span> =>
@@ -36,20 +35,22 @@ const knownSpans = (text: string): ReadonlyArray<Span> =>
 const KEY_BEGIN = "-----BEGIN "
 const KEY_END = "-----END "
 
-/** Whole blocks; one whose end is missing reaches to the end of the text. */
+const KEY_NAME = "PRIVATE KEY"
+/** What may stand between, such as `RSA `. */
+const KEY_KIND = /^[A-Z0-9 ]{0,40}$/
+
+/** Whole blocks; one whose end is missing reaches to the end of the text. Looks for the rarest of its words first. */
 const privateKeys = (text: string): ReadonlyArray<Span> => {
   const spans: Array<Span> = []
-  let from = text.indexOf(KEY_BEGIN)
-  while (from >= 0) {
-    const isKey = /^-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY/.test(text.slice(from, from + 64))
-    let to = from + KEY_BEGIN.length
-    if (isKey) {
-      const end = text.indexOf(KEY_END, to)
-      const close = end < 0 ? -1 : text.slice(end + KEY_END.length, end + 96).indexOf("-----")
-      to = end < 0 ? text.length : close < 0 ? end + KEY_END.length : end + KEY_END.length + close + 5
-      spans.push({ from, to, replacement: "[REDACTED PRIVATE KEY]" })
-    }
-    from = text.indexOf(KEY_BEGIN, to)
+  let to = 0
+  for (let name = text.indexOf(KEY_NAME); name >= 0; name = text.indexOf(KEY_NAME, Math.max(to, name + 1))) {
+    const before = text.slice(Math.max(to, name - 40 - KEY_BEGIN.length), name)
+    const begin = before.lastIndexOf(KEY_BEGIN)
+    if (begin < 0 || !KEY_KIND.test(before.slice(begin + KEY_BEGIN.length))) continue
+    const end = text.indexOf(KEY_END, name)
+    const close = end < 0 ? -1 : text.slice(end + KEY_END.length, end + 96).indexOf("-----")
+    to = end < 0 ? text.length : close < 0 ? end + KEY_END.length : end + KEY_END.length + close + 5
+    spans.push({ from: name - before.length + begin, to, replacement: "[REDACTED PRIVATE KEY]" })
   }
   return spans
 }
@@ -57,6 +58,8 @@ const privateKeys = (text: string): ReadonlyArray<Span> => {
 /** Control and zero-width characters that are invisible in a chat and would hide a token from every rule. */
 const INVISIBLE = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]/
 const INVISIBLES = new RegExp(INVISIBLE, "g")
+/** The same by code unit. */
+const invisible = Uint8Array.from({ length: 0x10000 }, (_, code) => Number(INVISIBLE.test(String.fromCharCode(code))))
 
 /** Replaces what invisible characters split, by rules that see the text without them. */
 const joinSplit = (text: string, audience: Audience): string => {
@@ -73,12 +76,7 @@ const joinSplit = (text: string, audience: Audience): string => {
 const placed = (text: string, spans: ReadonlyArray<Span>): ReadonlyArray<Span> => {
   const visible = new Uint32Array(text.length)
   let count = 0
-  let at = 0
-  for (const { index } of text.matchAll(INVISIBLES)) {
-    while (at < index) visible[count++] = at++
-    at = index + 1
-  }
-  while (at < text.length) visible[count++] = at++
+  for (let at = 0; at < text.length; at++) if (invisible[text.charCodeAt(at)] === 0) visible[count++] = at
   return spans
     .map((span) => ({ ...span, from: visible[span.from]!, to: visible[span.to - 1]! + 1 }))
     .filter((span) => INVISIBLE.test(text.slice(span.from, span.to)))

@@ -121,9 +121,16 @@ export class Settings extends Context.Service<
      * live setting gives the new value; all others keep that of the start.
      */
     readonly reload: (settings: ReadonlyArray<Setting<unknown>>) => Effect.Effect<void, ConfigError>
+    /**
+     * The value as it is at each call: of a live setting the newest one that decodes, of any other that of the start.
+     * For what must not wait, and for what outlives a reload.
+     */
+    readonly follow: <A>(setting: Setting<A>) => Effect.Effect<() => A, ConfigError>
+    /** Logs what `check` finds of level `warning`, each thing once in the life of this process. */
+    readonly report: (settings: ReadonlyArray<Setting<unknown>>) => Effect.Effect<void>
     /** Keys whose new value waits for a restart. */
     readonly restartNeeded: (settings: ReadonlyArray<Setting<unknown>>) => ReadonlyArray<string>
-    /** Counts the reloads that were taken over. */
+    /** Counts the reloads that were taken over; who waits for a change of live settings watches it. */
     readonly generation: SubscriptionRef.SubscriptionRef<number>
   }
 >()("Config/Settings") {
@@ -186,10 +193,8 @@ const makeSettings = Effect.fnUntraced(function* (home: string, load: () => Sour
       told.add(key)
       return line
     })
-  for (const problem of started.problems) {
-    yield* Effect.logWarning("configuration", { where: problem.where, found: problem.value, fix: problem.fix })
-  }
-
+  const warn = ({ expected, fix, value, where }: ConfigProblem) =>
+    once(`${where} ${value}`, Effect.logWarning("configuration", { where, found: value, expected, fix }))
   const get = Effect.fnUntraced(function* <A>(setting: Setting<A>) {
     const { found, problem, value } = resolve(sourcesOf(setting), setting)
     if (found?.oldName) {
@@ -204,8 +209,21 @@ const makeSettings = Effect.fnUntraced(function* (home: string, load: () => Sour
     }
     if (problem === null) return value
     if (problem.level === "error") return yield* new ConfigError({ problems: [problem] })
-    yield* once(`${problem.where} ${problem.value}`, Effect.logWarning("setting ignored", problem))
+    yield* warn(problem)
     return value
+  })
+
+  const follow = Effect.fnUntraced(function* <A>(setting: Setting<A>) {
+    let value = yield* get(setting)
+    let seen = current
+    return () => {
+      if (seen === current) return value
+      seen = current
+      // A reload that does not decode was refused whole; what it was not asked about keeps its old value.
+      const { problem, value: next } = resolve(sourcesOf(setting), setting)
+      if (problem?.level !== "error") value = next
+      return value
+    }
   })
 
   const problemsOf = (sources: Sources, settings: ReadonlyArray<Setting<unknown>>) => {
@@ -226,6 +244,13 @@ const makeSettings = Effect.fnUntraced(function* (home: string, load: () => Sour
       return { value: redact(setting.kind.secret && value !== null ? "(secret)" : show(value)), origin }
     },
     check: (settings) => problemsOf(current, settings),
+    follow,
+    report: (settings) =>
+      Effect.forEach(
+        problemsOf(current, settings).filter(({ level }) => level === "warning"),
+        warn,
+        { discard: true }
+      ),
     home,
     reload: Effect.fnUntraced(function* (settings) {
       const next = yield* loadChecked

@@ -39,6 +39,16 @@ for (const shape of ALL) {
   byFirst.set(first, [...(byFirst.get(first) ?? []), shape])
 }
 
+/** First two characters of every shape, `SG.`, `AKIA`, `eyJ` and `xapp-` among them. */
+const pairs = new Uint8Array(1 << 14)
+for (const prefix of ["SG", "AK", "ey", "xa", ...ALL.map(({ prefix }) => prefix)]) {
+  pairs[(prefix.charCodeAt(0) << 7) | prefix.charCodeAt(1)] = 1
+}
+
+/** Whether a credential could start with these two: most words are dismissed by it. */
+export const mayStart = (first: number, second: number): boolean =>
+  first < 128 && second < 128 && pairs[(first << 7) | second] === 1
+
 const WORD = /[A-Za-z0-9_-]/
 const isWord = (char: string | undefined): boolean => char !== undefined && WORD.test(char)
 

@@ -3,7 +3,7 @@
  * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
  */
 import { Clock, Context, Duration, Effect, Layer, type Scope, Stream } from "effect"
-import { Agent, type AgentError, type AgentEvent, type AgentRun, type Answer, noChoices } from "../Agent/Agent.ts"
+import { Agent, type AgentError, type AgentEvent, type AgentRun, type Answer } from "../Agent/Agent.ts"
 import {
   AgentClarifyTimeout,
   ApprovalsGatewayTimeout,
@@ -13,7 +13,6 @@ import {
   StreamingEditInterval,
   StreamingEnabled
 } from "../Config/GatewaySettings.ts"
-import { live } from "../Config/LiveSetting.ts"
 import { redact } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
@@ -22,14 +21,17 @@ import type { Media } from "../Message/MessageEvent.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import type { OutboxRow } from "../Storage/Outbox.ts"
+import { replay } from "../Session/Replay.ts"
 import { Transcript } from "../Storage/Transcript.ts"
 import * as Answers from "./Answers.ts"
 import { Approvals } from "./Approvals.ts"
 import { withContext } from "./ChannelContext.ts"
 import * as Preview from "./Preview.ts"
 import { type Prompt, Prompts } from "./Prompts.ts"
+import { ContextPrompts } from "./ContextPrompt.ts"
 import type { Run } from "./Run.ts"
 import * as Texts from "./Texts.ts"
+import * as TurnNotes from "./TurnNotes.ts"
 import { Typing } from "./Typing.ts"
 import * as Voice from "./Voice.ts"
 import { Watch } from "./Watch.ts"
@@ -82,6 +84,7 @@ export class AgentCall extends Context.Service<
       const journal = yield* Journal
       const queues = yield* SendQueues
       const transcript = yield* Transcript
+      const contextPrompts = yield* ContextPrompts
       const typing = yield* Typing
       const prompts = yield* Prompts
       const approvals = yield* Approvals
@@ -90,7 +93,7 @@ export class AgentCall extends Context.Service<
       const settings = yield* Settings
       const clarifyTimeout = yield* settings.get(AgentClarifyTimeout)
       const approvalTimeout = yield* settings.get(ApprovalsGatewayTimeout)
-      const approvalsMode = yield* live(settings, ApprovalsMode)
+      const approvalsMode = yield* settings.follow(ApprovalsMode)
       const streaming = yield* settings.get(StreamingEnabled)
       const previewSettings: Preview.PreviewSettings = {
         interval: Duration.toMillis(yield* settings.get(StreamingEditInterval)),
@@ -158,7 +161,7 @@ export class AgentCall extends Context.Service<
       const standing = Effect.fnUntraced(function* (run: Run, event: Asking): Effect.fn.Return<Answer | null> {
         if (event._tag === "Question") return null
         if (approvalsMode() === "off") return { _tag: "Decision", choice: "once" }
-        const held = yield* approvals.held(run.route.sessionId, patternsOf(event))
+        const held = yield* approvals.held(run.turn.route.sessionId, patternsOf(event))
         if (held !== null) return { _tag: "Decision", choice: held }
         return Duration.toMillis(approvalTimeout) <= 0 ? { _tag: "None", why: "timeout" } : null
       })
@@ -193,7 +196,7 @@ export class AgentCall extends Context.Service<
               if (event._tag === "Approval" && answer._tag === "Decision") {
                 const { choice } = answer
                 if (choice === "session" || choice === "always")
-                  yield* approvals.grant(choice, run.route.sessionId, patternsOf(event))
+                  yield* approvals.grant(choice, turn.route.sessionId, patternsOf(event))
               }
               yield* agentRun.answer(event.promptId, answer)
             })
@@ -224,18 +227,18 @@ export class AgentCall extends Context.Service<
         const { event } = turn.row
         const indicator =
           run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, typingTarget(run)) : null
-        const { sessionId } = run.route
+        const { choices, sessionId } = turn.route
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: withContext(event),
+          text: [...TurnNotes.notesOf(turn), withContext(event)].join("\n\n"),
           media: yield* readable(run.outlet, event.media),
-          context: "",
-          choices: noChoices,
-          history: Effect.suspend(() =>
-            turn.route === null ? Effect.succeed([]) : transcript.history(sessionId, historyBound)
+          context: contextPrompts.of(event.source),
+          choices,
+          history: Effect.map(transcript.rows(sessionId, historyBound), (rows) =>
+            replay(rows, { now: turn.row.takenAt, isShared: contextPrompts.isShared(event.source) })
           )
         })
         yield* Effect.acquireRelease(
@@ -277,7 +280,9 @@ export class AgentCall extends Context.Service<
               return Effect.void
             case "Reasoning":
             case "Plan":
+              return Effect.void
             case "Usage":
+              run.promptTokens = event.usage.contextTokens ?? run.promptTokens
               return Effect.void
             case "Attachment":
               return Effect.sync(() => {

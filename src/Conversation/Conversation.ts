@@ -10,7 +10,6 @@ import {
   DisplayBusyInputMode,
   TelegramFollowupGrace
 } from "../Config/GatewaySettings.ts"
-import { live } from "../Config/LiveSetting.ts"
 import { Settings } from "../Config/Settings.ts"
 import { type Busy, type Notice, Turns } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
@@ -43,9 +42,9 @@ export const layer = Layer.effect(
     const clock = yield* Clock.Clock
     const voice = yield* Voice
     const settings = yield* Settings
-    const mode = yield* live(settings, DisplayBusyInputMode)
-    const acknowledges = yield* live(settings, DisplayBusyAckEnabled)
-    const acknowledgesSteers = yield* live(settings, BusySteerAckEnabled)
+    const mode = yield* settings.follow(DisplayBusyInputMode)
+    const acknowledges = yield* settings.follow(DisplayBusyAckEnabled)
+    const acknowledgesSteers = yield* settings.follow(BusySteerAckEnabled)
     const grace = Duration.toMillis(yield* settings.get(TelegramFollowupGrace))
     const acknowledged = new Map<string, number>()
 

@@ -2,7 +2,6 @@
 import type { Outlet } from "../Delivery/Outlet.ts"
 import type { Turn } from "../Session/Turns.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
-import type { Route } from "../Storage/Transcript.ts"
 import type * as Preview from "./Preview.ts"
 import type { Occasion } from "./Voice.ts"
 
@@ -10,13 +9,13 @@ import type { Occasion } from "./Voice.ts"
 export interface Run extends Occasion {
   readonly turn: Turn
   readonly outlet: Outlet | null
-  /** The conversation that it belongs to; a first turn's is stored with its end. */
-  readonly route: Route
   preview: Preview.Preview | null
   attachments: Array<string>
   /** Interim texts so far: each has keys of its own, the same in a second run of the turn. */
   interim: number
   prompts: number
+  /** Size of the last prompt, as far as the agent told. */
+  promptTokens: number | null
   /** Messages that its agent took while it ran: they end with it (`conversation Y4`). */
   readonly steered: Array<InboxRow>
   /** The tool that was started last and has not ended. */

@@ -54,9 +54,31 @@ export const inOwnWords = "Please answer in your own words."
 export const noSuchChoice = (choices: number): string => `Please choose a number from 1 to ${choices}.`
 export const confirmation = (question: string): string =>
   `${question}\n\n1. /approve: yes\n2. /always: yes, and do not ask again\n3. /cancel: no`
-export const confirmNew = "⚠️ Start a new conversation? I will no longer see what was said here."
 export const atLimit = (limit: number): string =>
   `⏳ I am at my limit of ${limit} tasks at once. Yours waits and runs as soon as there is room.`
+
+const span = (minutes: number): string => {
+  const hours = Math.floor(minutes / 60)
+  const rest = minutes % 60
+  return hours === 0 ? `${rest}m` : rest === 0 ? `${hours}h` : `${hours}h ${rest}m`
+}
+
+/** A conversation began anew by itself (`session P6`). */
+export const sessionReset = (
+  reason: "suspended" | "idle" | "daily",
+  policy: { readonly atHour: number; readonly idleMinutes: number }
+): string => {
+  const why = {
+    suspended: "previous session was stopped or interrupted",
+    idle: `inactive for ${span(policy.idleMinutes)}`,
+    daily: `daily schedule at ${policy.atHour}:00`
+  }[reason]
+  return (
+    `◐ Session automatically reset (${why}). What was said before is no longer seen; /resume brings an earlier session ` +
+    "back. When this happens is set under session_reset."
+  )
+}
+
 export const nothingWaits = "⚠️ Nothing is waiting for an answer."
 
 /** `access S6`. */

@@ -4,8 +4,9 @@
  */
 import type { Turn } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
-import { ended } from "../Storage/Inbox.ts"
-import { opened, type Route, said, touched } from "../Storage/Transcript.ts"
+import { ended, type InboxRow } from "../Storage/Inbox.ts"
+import { suspended, touched } from "../Storage/Routes.ts"
+import { said } from "../Storage/Transcript.ts"
 
 export interface TurnEnd {
   /** What is shown, one text after the other; empty = nothing. */
@@ -17,50 +18,92 @@ export interface TurnEnd {
   readonly state?: "done" | "dead" | "revoked"
   /** Why the row did not end as done. */
   readonly note?: string
+  /** Nothing may go on here: the next message starts a new conversation (`session U5`). */
+  readonly suspends?: boolean
 }
 
-const transcript = (turn: Turn, route: Route, end: TurnEnd, cause: string, at: number): ReadonlyArray<Write> => {
+/** What the agent was handed while it worked stands before the answer that took account of it. */
+const heard = (turn: Turn, end: TurnEnd, steered: ReadonlyArray<InboxRow>): ReadonlyArray<Write> =>
+  steered.map(({ event, id, takenAt }) =>
+    said({
+      sessionId: turn.route.sessionId,
+      turn: `steer:${id}`,
+      ordinal: 0,
+      role: "user",
+      content: event.text,
+      timestamp: event.timestamp ?? takenAt,
+      now: takenAt,
+      sender: event.source.userName,
+      media: event.media,
+      platformMessageId: event.messageId,
+      unanswered: end.transcript === "unanswered"
+    })
+  )
+
+const transcript = (
+  turn: Turn,
+  end: TurnEnd,
+  steered: ReadonlyArray<InboxRow>,
+  cause: string,
+  at: number
+): ReadonlyArray<Write> => {
   if (end.transcript === "nothing") return []
   const { event, takenAt } = turn.row
+  const { sessionId } = turn.route
   const user = said({
-    sessionId: route.sessionId,
+    sessionId,
     turn: cause,
     ordinal: 0,
     role: "user",
     content: event.text,
     timestamp: event.timestamp ?? takenAt,
+    now: takenAt,
+    sender: event.source.userName,
+    media: event.media,
     platformMessageId: event.messageId,
     unanswered: end.transcript === "unanswered"
   })
-  if (end.transcript === "unanswered") return [user]
+  const others = heard(turn, end, steered)
+  if (end.transcript === "unanswered") return [user, ...others]
   const assistant = said({
-    sessionId: route.sessionId,
+    sessionId,
     turn: cause,
     ordinal: 1,
     role: "assistant",
     content: end.answer,
     timestamp: at,
+    now: at,
     platformMessageId: null,
     unanswered: false
   })
-  return [user, assistant]
+  return [user, ...others, assistant]
 }
+
+/**
+ * Size of the last prompt for the route (`session P3a`), `null` = as it was. Of an agent that tells no figures it says only
+ * that there was activity.
+ */
+export const tokensOf = (turn: Turn, end: TurnEnd, told: number | null): number | null =>
+  told ?? (end.transcript === "exchange" && turn.route.lastPromptTokens === 0 ? 1 : null)
 
 /** `isOver`: a boundary was drawn while the turn ran; its route is another's to write. */
 export const writesOf = (options: {
   readonly turn: Turn
-  readonly route: Route
   readonly end: TurnEnd
+  readonly promptTokens: number | null
+  /** Messages that the agent took while it worked: they end with the turn (`conversation Y4`). */
+  readonly steered: ReadonlyArray<InboxRow>
   readonly cause: string
   readonly at: number
   readonly isOver: boolean
 }): ReadonlyArray<Write> => {
-  const { at, cause, end, isOver, route, turn } = options
-  const routed =
-    turn.route !== null ? [touched(turn.sessionKey, at)] : isOver ? [] : opened(route, turn.row.event.source)
+  const { at, cause, end, isOver, promptTokens, steered, turn } = options
+  const routed = isOver ? [] : [...turn.route.pending, touched(turn.sessionKey, at, promptTokens)]
   return [
-    ended(turn.row.id, end.state ?? "done", at, end.note ?? null),
+    ...[turn.row, ...turn.joined].map(({ id }) => ended(id, end.state ?? "done", at, end.note ?? null)),
+    ...steered.map(({ id }) => ended(id, "done", at, "steered")),
     ...routed,
-    ...transcript(turn, route, end, cause, at)
+    ...(end.suspends === true && !isOver ? [suspended(turn.sessionKey)] : []),
+    ...transcript(turn, end, steered, cause, at)
   ]
 }

@@ -3,7 +3,7 @@
  * with the transcript, the Outbox rows and the end of the Inbox row (law 2). What interrupts it may stop the agent, never
  * that transaction.
  */
-import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Random, Semaphore } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Semaphore } from "effect"
 import type { AgentError } from "../Agent/Agent.ts"
 import { AgentGatewayTimeout, GatewayMaxRunningTurns, MaxConcurrentSessions } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
@@ -11,13 +11,13 @@ import type { Outlet } from "../Delivery/Outlet.ts"
 import * as Reply from "../Delivery/Reply.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { isLiveSilence } from "../Delivery/SilenceFilter.ts"
-import * as SessionId from "../Session/SessionId.ts"
+import * as ResetPolicy from "../Session/ResetPolicy.ts"
+import { TurnGate } from "../Session/TurnGate.ts"
 import type { StopReason, Turn } from "../Session/Turns.ts"
-import { ended, Inbox, type InboxRow, started } from "../Storage/Inbox.ts"
+import { Inbox, type InboxRow, started } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Outbox, type OutboxRow } from "../Storage/Outbox.ts"
-import { type Route, said } from "../Storage/Transcript.ts"
-import { headed } from "./Commands/TurnCommands.ts"
+import { headed } from "./Background.ts"
 import { AgentCall, type Produced } from "./AgentCall.ts"
 import type { Run } from "./Run.ts"
 import * as Texts from "./Texts.ts"
@@ -68,6 +68,8 @@ export class TurnRunner extends Context.Service<
       const permits = yield* Semaphore.make(limit)
       let waiting = 0
       let taken = 0
+      const gate = yield* TurnGate
+      const policies = yield* ResetPolicy.configured
       const now = () => clock.currentTimeMillisUnsafe()
 
       /** Texts of the turn's end, as rows; the first takes the place of what is shown already. */
@@ -87,51 +89,45 @@ export class TurnRunner extends Context.Service<
         return out
       }
 
-      const routeFor = (turn: Turn): Effect.Effect<Route> =>
-        turn.route !== null
-          ? Effect.succeed(turn.route)
-          : Effect.map(Random.next, (random) => ({
-              sessionKey: turn.sessionKey,
-              sessionId: SessionId.make(now(), random),
-              createdAt: now()
-            }))
-
-      /** Rows that end with the turn: those it was joined from, and what its agent took while it ran. */
-      const alsoEnded = (run: Run, end: TurnEnd.TurnEnd, at: number) => [
-        ...run.turn.joined.map((row) => ended(row.id, end.state ?? "done", at, end.note ?? null)),
-        ...run.steered.flatMap((row) => [
-          ended(row.id, "done", at, "steered"),
-          ...(end.transcript === "nothing"
-            ? []
-            : [
-                said({
-                  sessionId: run.route.sessionId,
-                  turn: `steer:${row.id}`,
-                  ordinal: 0,
-                  role: "user",
-                  content: row.event.text,
-                  timestamp: row.event.timestamp ?? row.takenAt,
-                  platformMessageId: row.event.messageId,
-                  unanswered: end.transcript === "unanswered"
-                })
-              ])
-        ])
-      ]
-
       /** Stores the turn's end with everything that belongs to it (`session B1`); gives the rows that may leave now. */
       const conclude = Effect.fnUntraced(function* (run: Run, end: TurnEnd.TurnEnd) {
-        const { route, turn } = run
+        const { turn } = run
         const at = now()
         // Also of a turn that had just finished when the boundary was drawn.
         const isOver = turn.stopReason() === "reset"
-        const writes = TurnEnd.writesOf({ turn, route, end, cause: run.cause, at, isOver })
-        // What the agent was handed stands before the answer that took account of it.
-        const heard = end.transcript === "exchange" ? writes.length - 1 : writes.length
-        const all = [...writes.slice(0, heard), ...alsoEnded(run, end, at), ...writes.slice(heard)]
-        const fresh = yield* voice.commit(all, replyRows(run, end.texts))
-        if (!isOver) turn.routed(route)
+        const promptTokens = TurnEnd.tokensOf(turn, end, run.promptTokens)
+        const { steered } = run
+        const writes = TurnEnd.writesOf({ turn, end, promptTokens, steered, cause: run.cause, at, isOver })
+        const fresh = yield* voice.commit(writes, replyRows(run, end.texts))
+        if (!isOver) {
+          turn.routed({
+            ...turn.route,
+            lastPromptTokens: promptTokens ?? turn.route.lastPromptTokens,
+            suspended: end.suspends === true
+          })
+        }
         return fresh
       })
+
+      /** A conversation that began anew by itself is announced once, with the boundary itself (`session P6`–P8). */
+      const announce = (run: Run): Effect.Effect<void> => {
+        const { begun, route, row } = run.turn
+        const { source } = row.event
+        if (begun.reset === null) return Effect.void
+        const policy = ResetPolicy.policyOf(policies, source)
+        if (!ResetPolicy.isAnnounced(policy, begun.reset, source.platform)) return Effect.void
+        const said = {
+          kind: "notice" as const,
+          cause: `reset:${row.id}`,
+          text: Texts.sessionReset(begun.reset.reason, policy),
+          notify: false,
+          replyTo: null
+        }
+        return Effect.matchEffect(voice.say(run, said, route.pending), {
+          onFailure: (error) => Effect.logWarning("a reset was not announced", error.message),
+          onSuccess: () => Effect.sync(() => run.turn.routed(route))
+        })
+      }
 
       const concludeExit = (run: Run, exit: Exit.Exit<Produced, AgentError>) => {
         if (Exit.isSuccess(exit)) return concludeReply(run, exit.value)
@@ -214,7 +210,6 @@ export class TurnRunner extends Context.Service<
           ...occasion,
           turn,
           outlet,
-          route: yield* routeFor(turn),
           preview: null,
           attachments: [],
           interim: 0,
@@ -222,6 +217,7 @@ export class TurnRunner extends Context.Service<
           isStuck: false,
           tool: null,
           prompts: 0,
+          promptTokens: null,
           steered: [],
           orphan: turn.row.starts === 0 ? null : yield* orphanOf(occasion)
         }
@@ -292,16 +288,26 @@ export class TurnRunner extends Context.Service<
                 transcript: "nothing",
                 answer: "",
                 state: "dead",
-                note: `its turn died with the process ${turn.row.starts} times`
+                note: `its turn died with the process ${turn.row.starts} times`,
+                suspends: true
               })
             )
           )
         }
         const room = run.outlet === null ? Effect.void : queues.awaitRoom(run.outlet.link, Reply.queueOf(run.target))
+        const { sessionId } = turn.route
+        const alone = (then: Effect.Effect<void>) =>
+          once(turn, restore(gate.enter(sessionId)), () => Effect.ensuring(then, gate.leave(sessionId)))
         return once(turn, restore(room), () =>
-          journal
-            .append([turn.row, ...turn.joined].map((row) => started(row.id, row.starts + 1)))
-            .pipe(Effect.andThen(attempt(run, restore)), Effect.andThen(Metric.update(turns, 1)))
+          alone(
+            journal
+              .append([turn.row, ...turn.joined].map((row) => started(row.id, row.starts + 1)))
+              .pipe(
+                Effect.andThen(announce(run)),
+                Effect.andThen(attempt(run, restore)),
+                Effect.andThen(Metric.update(turns, 1))
+              )
+          )
         )
       }
 

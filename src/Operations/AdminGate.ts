@@ -18,8 +18,12 @@ export const shortestKey = 16
 export const cookieName = "switchboard_admin"
 /** Seconds a login lasts. */
 const loginLifetime = 30 * 24 * 3600
-/** Wrong keys per minute, of all callers together; then the form rests until the minute is over. */
+/** Wrong keys in the form per minute, of all callers together; then the form rests until the minute is over. */
 const maxFailures = 10
+/** Milliseconds that the answer to a wrong bearer waits, the longer the more of them there were in this minute. */
+const bearerDelay = { first: 100, most: 5000 }
+/** Wrong bearers that wait at once; further ones are answered 429 without being looked at. */
+const maxWaiting = 20
 const maxFormBytes = 8 * 1024
 
 type Request = HttpServerRequest.HttpServerRequest
@@ -81,6 +85,8 @@ const text = (status: number, body: string, headers: Record<string, string> = {}
 
 const forbidden = text(403, "Forbidden: this page is served to its own origin on this machine only.")
 const notFound = text(404, "Not Found")
+const unauthorized = text(401, "Unauthorized", { "www-authenticate": "Bearer" })
+const tooMany = text(429, "Too Many Requests", { "retry-after": "60" })
 
 const make = Effect.fnUntraced(function* ({
   host,
@@ -130,20 +136,36 @@ const keyed = (key: Redacted.Redacted): AdminGate["Service"] => {
   let failures = { minute: 0, count: 0 }
   const failuresIn = (now: number): number => (failures.minute === Math.floor(now / 60_000) ? failures.count : 0)
 
-  const isAdmitted = (request: Request, now: number): boolean => {
-    const bearer = /^Bearer (.+)$/i.exec(request.headers["authorization"] ?? "")?.[1]
-    return bearer === undefined ? isLogin(request.cookies[cookieName], now) : isKey(bearer)
-  }
+  const bearerOf = (request: Request): string | undefined =>
+    /^Bearer (.+)$/i.exec(request.headers["authorization"] ?? "")?.[1]
+  let wrongBearers = { minute: 0, count: 0 }
+  let waiting = 0
+
+  /** Guessing is slowed; one right key among some wrong ones is not. */
+  const slowed = (now: number): Effect.Effect<Response> =>
+    Effect.suspend(() => {
+      const minute = Math.floor(now / 60_000)
+      const count = wrongBearers.minute === minute ? wrongBearers.count + 1 : 1
+      wrongBearers = { minute, count }
+      waiting++
+      return Effect.sleep(Math.min(bearerDelay.most, bearerDelay.first * 2 ** Math.min(count - 1, 10))).pipe(
+        Effect.as(unauthorized),
+        Effect.ensuring(Effect.sync(() => waiting--))
+      )
+    })
 
   return {
     refusal: (request) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        if (!RequestOrigin.isOwn(request)) return forbidden
-        if (isAdmitted(request, now)) return null
+      Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<Response | null> => {
+        if (!RequestOrigin.isOwn(request)) return Effect.succeed(forbidden)
+        const bearer = bearerOf(request)
+        if (bearer !== undefined) {
+          if (waiting >= maxWaiting) return Effect.succeed(tooMany)
+          return isKey(bearer) ? Effect.succeed(null) : slowed(now)
+        }
+        if (isLogin(request.cookies[cookieName], now)) return Effect.succeed(null)
         const wantsPage = request.method === "GET" && (request.headers["accept"] ?? "").includes("text/html")
-        return wantsPage
-          ? loginPage(401, request.url, null)
-          : text(401, "Unauthorized", { "www-authenticate": "Bearer" })
+        return Effect.succeed(wantsPage ? loginPage(401, request.url, null) : unauthorized)
       }),
     login: (request) =>
       Effect.gen(function* () {

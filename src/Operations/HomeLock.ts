@@ -3,7 +3,7 @@
  * the kernel frees with the process, however it dies. It alone says whether a gateway runs; `gateway.pid` says which.
  * Nobody may open `gateway.lock` by other means: closing any descriptor of it would free the lock.
  */
-import { existsSync, readFileSync, unlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, readFileSync, unlinkSync, writeFileSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { Home, type HomePaths } from "./Home.ts"
@@ -135,9 +135,20 @@ const PATIENCE_MILLIS = 500
 
 const isBusy = (error: unknown) => error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === 5
 
+/** Private from its first moment: SQLite would make it readable by others. A new inode, so closing it frees no lock. */
+const makePrivate = (path: string): void => {
+  try {
+    writeFileSync(path, "", { flag: "wx", mode: 0o600 })
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error
+    chmodSync(path, 0o600)
+  }
+}
+
 const takeLock = (home: HomePaths) =>
   Effect.try({
     try: () => {
+      makePrivate(home.lock)
       const database = new DatabaseSync(home.lock, { timeout: PATIENCE_MILLIS })
       try {
         database.exec("BEGIN EXCLUSIVE")

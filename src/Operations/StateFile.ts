@@ -2,7 +2,6 @@
  * `gateway_state.json` (`operations`, State file): what other processes may know of this gateway without asking it. One
  * writer, atomic, private; written at every change of state, at most four times a second, and at least every 30 s.
  */
-import { open, rename } from "node:fs/promises"
 import { Cause, Clock, Context, Effect, Exit, Layer, Schedule, type Scope, SubscriptionRef } from "effect"
 import { redact } from "../Config/Redact.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
@@ -13,15 +12,18 @@ import { Health } from "./Health.ts"
 import { Home } from "./Home.ts"
 import { HomeLock } from "./HomeLock.ts"
 import { Lifecycle } from "./Lifecycle.ts"
+import * as PrivateFile from "./PrivateFile.ts"
 import { version } from "./Version.ts"
 
-/** What does not change while the gateway runs. */
+/** What others have to tell of this gateway. */
 export interface Facts {
   /** Of the HTTP listener. */
   readonly url: string
   readonly isChatOn: boolean
   readonly agent: string
   readonly storage: string
+  /** Keys whose new value waits for a restart (`operations F10`), as of now. */
+  readonly restartNeeded: () => ReadonlyArray<string>
   /** How each link is addressed by `send`. */
   readonly links: ReadonlyArray<{ readonly name: string; readonly platform: string; readonly link: string }>
 }
@@ -34,21 +36,9 @@ const writeEvery = 30_000
 
 type Json = Readonly<Record<string, unknown>>
 
-/** Temporary file in the same folder, synced, renamed (`operations N4`), without holding up the event loop. */
 const write = (path: string, value: Json): Effect.Effect<void> =>
-  Effect.tryPromise(async () => {
-    const temporary = `${path}.${process.pid}.tmp`
-    const file = await open(temporary, "w", 0o600)
-    try {
-      await file.writeFile(`${JSON.stringify(value, null, 2)}\n`)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  }).pipe(
-    Effect.uninterruptible,
-    Effect.catch(({ cause }) => Effect.logWarning("the state file was not written", { path, cause: String(cause) }))
+  PrivateFile.replace(path, `${JSON.stringify(value, null, 2)}\n`).pipe(
+    Effect.catch((error) => Effect.logWarning("the state file was not written", error.message))
   )
 
 const stateOf = (phase: string, platforms: ReadonlyArray<PlatformView>): string =>
@@ -143,11 +133,13 @@ export class StateFile extends Context.Service<
           const view = supervisor.view()
           const sessions = lanes.view()
           const storage = journal.health()
+          const restartNeeded = facts.restartNeeded()
           const state = stateOf(phase, view)
           const essence = JSON.stringify([
             state,
             sessions.running > 0,
             storage.error,
+            restartNeeded,
             view.map(({ error, link, state }) => [state.status, state.detail, error?.message, link])
           ])
           const figures = JSON.stringify([
@@ -169,6 +161,7 @@ export class StateFile extends Context.Service<
           writtenAt = at
           yield* save({
             gateway_state: state,
+            restart_needed: restartNeeded,
             active_agents: sessions.running,
             sessions,
             ...counts,

@@ -18,9 +18,12 @@ export class AdapterError extends Schema.TaggedError<AdapterError>()("AdapterErr
   retryable: Schema.Boolean
 }) {}
 
-/** `platforms-a A4`. `detail` says more in the platform's own words (`asleep`, `auth_revoked`), redacted. */
+/**
+ * `platforms-a A4`; `disabled`: refused after it had run, and waiting for other credentials (`relay L10`). `detail` says more in
+ * the platform's own words (`asleep`, `auth_revoked`), redacted.
+ */
 export interface AdapterState {
-  readonly status: "connecting" | "connected" | "retrying" | "disconnected" | "fatal"
+  readonly status: "connecting" | "connected" | "retrying" | "disconnected" | "disabled" | "fatal"
   readonly detail: string | null
   /** Epoch milliseconds of the last thing that surely came in, and of the last that surely went out; the proof of law 10. */
   readonly lastIn: number | null
@@ -50,6 +53,8 @@ export interface Adapter {
 export interface Registration<R = never> {
   readonly name: string
   readonly label: string
+  /** The other end decides who may speak, and the adapter marks its events so (`access D1`, rule 2). */
+  readonly authorizationIsUpstream?: boolean
   /** Connects within the given scope; everything it starts ends with that scope. */
   readonly make: Effect.Effect<
     Adapter,

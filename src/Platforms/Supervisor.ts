@@ -23,6 +23,8 @@ import { KnownScopes } from "../Session/KnownScopes.ts"
 import { type Adapter, AdapterError, type AdapterState, type Registration } from "./Adapter.ts"
 import { ForwardedRequests } from "./ForwardedRequests.ts"
 import { Registry } from "./Registry.ts"
+import * as AccessCheck from "./AccessCheck.ts"
+import { Access } from "../Access/Access.ts"
 
 const connectTimeout = Duration.seconds(30)
 /** How long an adapter may take to ask its other end to hold back: a connector has 10 s to confirm it (`relay C4`). */
@@ -95,6 +97,8 @@ export class Supervisor extends Context.Service<
     Supervisor,
     Effect.gen(function* () {
       const { registrations } = yield* Registry
+      yield* AccessCheck.beforeStart(registrations)
+      const access = yield* Access
       const queues = yield* SendQueues
       const intake = yield* Intake
       const settings = yield* Settings
@@ -133,6 +137,7 @@ export class Supervisor extends Context.Service<
       /** Lives as long as the adapter runs; fails when it cannot. */
       const run = (slot: Slot) =>
         Effect.gen(function* () {
+          yield* Effect.provideService(AccessCheck.mayRun(slot.registration), Access, access)
           const adapter = yield* slot.registration.make.pipe(
             Effect.provideService(Intake, {
               ...intake,
@@ -234,7 +239,7 @@ export class Supervisor extends Context.Service<
             slot.tries = 0
             yield* slot.gate.open
             if (slot.adapter === null) yield* slot.again.open
-            else if (slot.adapter.resume !== undefined) yield* slot.adapter.resume
+            else yield* slot.adapter.resume ?? Effect.void
             yield* Effect.logInfo(`${slot.registration.label} goes on`)
             return true
           }),

@@ -3,9 +3,12 @@
  * is found out by who dials it.
  */
 
+/** What counts as blank around a URL; a byte order mark is no blank, and makes it one that cannot be dialled. */
+const BLANKS = /^(?:(?!\ufeff)\s)+|(?:(?!\ufeff)\s)+$/g
+
 /** `https`→`wss`, `http`→`ws`, no trailing slashes, `/relay` at the end. Idempotent. */
 export const dialUrl = (base: string): string => {
-  let url = base.trim()
+  let url = base.replaceAll(BLANKS, "")
   if (url.startsWith("https://")) url = `wss://${url.slice("https://".length)}`
   else if (url.startsWith("http://")) url = `ws://${url.slice("http://".length)}`
   url = url.replace(/\/+$/, "")

@@ -5,6 +5,7 @@
 import { Context, Effect, Layer, Redacted, Schema, type Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { WebSocket } from "ws"
+import { direct, type Outgoing, type Way } from "../Config/Outgoing.ts"
 
 /** No connection came about, so nothing was sent. `status`: the HTTP answer to the upgrade, where there was one. */
 export class DialError extends Schema.TaggedError<DialError>()("DialError", {
@@ -59,29 +60,39 @@ export class Dialer extends Context.Service<
     readonly dial: (options: DialOptions) => Effect.Effect<Wire, DialError, Scope.Scope>
   }
 >()("Relay/Dialer") {
-  static readonly layer = Layer.succeed(Dialer, {
-    dial: Effect.fnUntraced(function* (options: DialOptions) {
-      const connection = yield* Effect.acquireRelease(
-        Effect.try({ try: () => connect(options), catch: (cause) => dialError("InvalidUrl", cause) }),
-        ({ wire }) => wire.close(closeCode.normal)
-      )
-      yield* connection.opened.pipe(
-        Effect.timeoutOrElse({
-          duration: openTimeout,
-          orElse: () =>
-            Effect.fail(new DialError({ reason: "Timeout", status: null, message: "the upgrade took too long" }))
-        })
-      )
-      return connection.wire
+  /** By the proxy and with the authorities of `outgoing` (`relay C6`). */
+  static readonly layerBy = (outgoing: Outgoing): Layer.Layer<Dialer> =>
+    Layer.succeed(Dialer, {
+      dial: Effect.fnUntraced(function* (options: DialOptions) {
+        const connection = yield* Effect.acquireRelease(
+          Effect.try({
+            try: () => connect(options, outgoing.to(options.url)),
+            catch: (cause) => dialError("InvalidUrl", cause)
+          }),
+          ({ wire }) => wire.close(closeCode.normal)
+        )
+        yield* connection.opened.pipe(
+          Effect.timeoutOrElse({
+            duration: openTimeout,
+            orElse: () =>
+              Effect.fail(new DialError({ reason: "Timeout", status: null, message: "the upgrade took too long" }))
+          })
+        )
+        return connection.wire
+      })
     })
-  })
+
+  static readonly layer = Dialer.layerBy(direct)
 }
 
 const dialError = (reason: DialError["reason"], cause: unknown, status: number | null = null) =>
   new DialError({ reason, status, message: cause instanceof Error ? cause.message : String(cause) })
 
 /** `ws` tells the status of a refused upgrade in the message of its error alone. */
-const refused = (error: Error): DialError => {
+const refused = (error: Error, way: Way): DialError => {
+  const byProxy = way.refusal()
+  // A proxy that refuses must not be taken for a connector that has revoked our credentials.
+  if (byProxy !== null) return dialError("Unreachable", new Error(`the proxy answered ${byProxy}`))
   const status = /^Unexpected server response: (\d{3})$/.exec(error.message)?.[1]
   if (status === undefined) return dialError("Unreachable", error)
   return dialError(status === "401" || status === "403" ? "Unauthorized" : "Rejected", error, Number(status))
@@ -89,8 +100,9 @@ const refused = (error: Error): DialError => {
 
 type Resume<A, E> = (effect: Effect.Effect<A, E>) => void
 
-const connect = (options: DialOptions) => {
+const connect = (options: DialOptions, way: Way) => {
   const settings: ConstructorParameters<typeof WebSocket>[2] & { readonly closeTimeout: number } = {
+    ...way.options,
     headers: options.token === null ? {} : { authorization: `Bearer ${Redacted.value(options.token)}` },
     maxPayload,
     perMessageDeflate: false,
@@ -147,8 +159,8 @@ const connect = (options: DialOptions) => {
   })
 
   const opened = Effect.callback<void, DialError>((resume) => {
-    if (closed !== null) return resume(Effect.fail(refused(failure ?? new Error("closed"))))
-    const onClosed = () => resume(Effect.fail(refused(failure ?? new Error("closed before it was open"))))
+    if (closed !== null) return resume(Effect.fail(refused(failure ?? new Error("closed"), way)))
+    const onClosed = () => resume(Effect.fail(refused(failure ?? new Error("closed before it was open"), way)))
     onceClosed.add(onClosed)
     ws.once("open", () => {
       onceClosed.delete(onClosed)

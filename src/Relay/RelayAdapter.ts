@@ -2,11 +2,14 @@
  * The relay as an adapter like any other: puts the link, its outlet and its files together, and tells its state. What is
  * dialled, sent or fetched is decided in the files beside it.
  */
-import { Effect, Redacted, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
+import { Clock, Effect, Redacted, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
+import { direct, type Outgoing } from "../Config/Outgoing.ts"
 import { type Adapter, AdapterError, type AdapterState } from "../Platforms/Adapter.ts"
 import { ForwardedRequests } from "../Platforms/ForwardedRequests.ts"
 import { Intake } from "../Session/Intake.ts"
 import type { KnownScopes } from "../Session/KnownScopes.ts"
+import { fetchBy } from "./ConnectorHttp.ts"
+import type { CredentialSource } from "./Credentials.ts"
 import type { Dialer } from "./Dialer.ts"
 import { dialUrl, httpUrl, isDialable } from "./DialUrl.ts"
 import { upgradeToken } from "./Connection.ts"
@@ -18,6 +21,7 @@ import * as RelayOutlet from "./RelayOutlet.ts"
 import * as ScopeMemory from "./ScopeMemory.ts"
 import { anchored, type SlackThreading } from "./SlackThreads.ts"
 import type { LinkActivity, LinkState } from "./Transport.ts"
+import type { Wake } from "./Wake.ts"
 import * as WebSocketTransport from "./WebSocketTransport.ts"
 
 export interface RelayOptions {
@@ -28,6 +32,12 @@ export interface RelayOptions {
   readonly commands?: ReadonlyArray<ManifestEntry>
   readonly id: string | null
   readonly secret: Redacted.Redacted<string> | null
+  /** Credentials that may change while running; without it `id` and `secret` stand. */
+  readonly credentials?: CredentialSource | undefined
+  /** Which way HTTP requests take; absent = straight. */
+  readonly outgoing?: Outgoing | undefined
+  /** Given: the link may sleep (`relay L5`). */
+  readonly wake?: Wake["Service"] | undefined
   /** Stream previews where the platform can edit, unless the user says otherwise. */
   readonly streamingDefault: boolean
   /** Folder for files that come in. */
@@ -49,16 +59,24 @@ export const make = Effect.fnUntraced(function* (
     return yield* new AdapterError({
       platform: "relay",
       code: "bad_configuration",
-      message: "GATEWAY_RELAY_URL is no http, https, ws or wss URL",
+      message: "the URL of the connector is no http, https, ws or wss URL",
       retryable: false
     })
   }
   const link = linkOf(options.identities)
   const scopes = ScopeMemory.make()
+  const clock = yield* Clock.Clock
+  let lastInbound: number | null = null
+  const onTake = () => {
+    lastInbound = clock.currentTimeMillisUnsafe()
+  }
   const media = yield* RelayMedia.make({
     base: httpUrl(dialUrl(options.url)),
-    token: Effect.map(upgradeToken(options), (token) => (token === null ? null : Redacted.value(token))),
-    cache: options.cache
+    token: Effect.suspend(() => upgradeToken(options.credentials?.latest() ?? options)).pipe(
+      Effect.map((token) => (token === null ? null : Redacted.value(token)))
+    ),
+    cache: options.cache,
+    fetch: fetchBy(options.outgoing ?? direct)
   })
   const slack = options.slack ?? slackDefault
   const transport = yield* WebSocketTransport.make({
@@ -66,7 +84,12 @@ export const make = Effect.fnUntraced(function* (
     link,
     handlerOf: (yield* ForwardedRequests).handlerOf,
     shape: (event, prospective) => anchored(event, prospective, slack)
-  }).pipe(Effect.provideService(Intake, remembering(yield* Intake, scopes, media)))
+  }).pipe(Effect.provideService(Intake, remembering(yield* Intake, scopes, media, onTake)))
+  if (options.wake !== undefined) {
+    const { poke, sleep } = transport
+    const isReady = () => SubscriptionRef.getUnsafe(transport.state)._tag === "Ready"
+    yield* options.wake.register({ link, lastInbound: () => lastInbound, isReady, sleep, poke })
+  }
   const state = yield* SubscriptionRef.make(adapterState({ _tag: "Disconnected" }, transport.activity()))
   yield* Stream.merge(
     SubscriptionRef.changes(transport.state),
@@ -96,10 +119,12 @@ export const make = Effect.fnUntraced(function* (
 const remembering = (
   intake: Intake["Service"],
   scopes: ScopeMemory.ScopeMemory,
-  media: RelayMedia.RelayMedia
+  media: RelayMedia.RelayMedia,
+  onTake: () => void
 ): Intake["Service"] => ({
   ...intake,
   take: (batch) => {
+    onTake()
     let files = false
     for (const { event } of batch) {
       const { chatId, platform, scopeId } = event.source
@@ -133,10 +158,12 @@ const statusOf = (link: LinkState, activity: LinkActivity): Pick<AdapterState, "
     case "Handshaking":
       return { status: activity.lastIn === null ? "connecting" : "retrying", detail: link._tag.toLowerCase() }
     case "Disconnected":
-      return { status: "retrying", detail: null }
+      return link.isAsleep === true
+        ? { status: "disconnected", detail: "asleep" }
+        : { status: "retrying", detail: null }
     case "Closed":
       return link.reason === "AuthRevoked"
-        ? { status: "fatal", detail: "auth_revoked" }
+        ? { status: "disabled", detail: "auth_revoked" }
         : { status: "disconnected", detail: "drained" }
   }
 }

@@ -46,6 +46,7 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly token: Effect.Effect<string | null>
   /** Folder for what is fetched. */
   readonly cache: string
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
 }): Effect.fn.Return<RelayMedia, never, Scope.Scope> {
   const url = `${options.base}/media`
   const permits = yield* Semaphore.make(maxAtOnce)
@@ -60,7 +61,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const request = (to: string, init: RequestInit) =>
     Effect.flatMap(options.token, (token) =>
       Effect.tryPromise((signal) =>
-        fetch(to, {
+        options.fetch(to, {
           ...init,
           headers: { ...init.headers, ...(token === null ? {} : { authorization: `Bearer ${token}` }) },
           // The bearer is for the connector alone.

@@ -10,7 +10,11 @@ import type { NotConnected, RequestError } from "./RequestError.ts"
 
 /** `relay` Connection life. */
 export type LinkState =
-  | { readonly _tag: "Disconnected" }
+  | {
+      readonly _tag: "Disconnected"
+      /** On purpose, until it is woken (`relay L5`). */
+      readonly isAsleep?: boolean
+    }
   | { readonly _tag: "Dialing" }
   | { readonly _tag: "Handshaking" }
   | { readonly _tag: "Ready" }
@@ -37,7 +41,7 @@ export class Transport extends Context.Service<
     /** What the connector said of a platform, or of the one it named first; `null` before the first handshake. Kept while down. */
     readonly descriptor: (platform: string) => Descriptor | null
     readonly isUp: () => boolean
-    /** Completes when `isUp` has become true; at once if it is. */
+    /** Completes when `isUp` has become true; at once if it is. Whoever waits here wakes a link that sleeps. */
     readonly awaitUp: Effect.Effect<void>
     /** Asks and waits for the answer, at most 30 s (`relay O1`); fails at once while the link is down (`relay C5`). */
     readonly request: (options: {
@@ -51,6 +55,13 @@ export class Transport extends Context.Service<
     readonly interrupt: (sessionKey: string, reason: string | null) => Effect.Effect<void, NotConnected>
     /** Asks that new inbound be buffered and waits for the word, at most 10 s (`relay C4`). Afterwards the link is not dialled again. */
     readonly drain: Effect.Effect<void>
+    /**
+     * Goes to sleep (`relay L5`): has new inbound buffered, lets what is under way end, closes, and is not dialled before
+     * it is woken. Completes when the connection has ended; does nothing unless the link is ready.
+     */
+    readonly sleep: Effect.Effect<void>
+    /** Dials at once when asleep or between attempts; does nothing to `Closed(AuthRevoked)`. */
+    readonly poke: Effect.Effect<void>
     /** Dials at once: ends a wait between attempts, and the state `Closed(AuthRevoked)`. */
     readonly redial: Effect.Effect<void>
   }

@@ -2,11 +2,12 @@
  * Keeps the link to a connector alive (`relay` Connection life): dials, backs off, gives up when the credentials are
  * revoked, drains. What was read from a connection is stored although the connection is gone.
  */
-import { Clock, Effect, Latch, Queue, Random, type Schema, type Scope, SubscriptionRef } from "effect"
+import { Clock, Effect, Latch, Queue, Random, Schedule, type Schema, type Scope, Stream, SubscriptionRef } from "effect"
 import type { Handler } from "../Platforms/ForwardedRequests.ts"
 import { Intake } from "../Session/Intake.ts"
 import * as Connection from "./Connection.ts"
 import { type Descriptor, supports } from "./Descriptor.ts"
+import type { CredentialSource } from "./Credentials.ts"
 import { closeCode, Dialer } from "./Dialer.ts"
 import { dialUrl } from "./DialUrl.ts"
 import { identityOf, scopeOf } from "./Identity.ts"
@@ -24,6 +25,8 @@ import type { LinkState, Transport } from "./Transport.ts"
 export interface TransportOptions extends Connection.ConnectionOptions {
   /** Name of the link in the Inbox (`Outlet.link`). */
   readonly link: string
+  /** Credentials that may change while running; without it `id` and `secret` stand. */
+  readonly credentials?: CredentialSource | undefined
   /** Where answers go may depend on settings (`relay L11`); absent = as the connector says. */
   readonly shape?: Connection.ConnectionEvents["shape"]
   /** Reads forwarded requests of a platform; absent = nobody does. */
@@ -38,6 +41,8 @@ const idleAckTimeout = "10 seconds"
 /** How long a stop waits for what was read to be stored, and for the acknowledgements to leave. */
 const settleTimeout = "5 seconds"
 const flushTimeout = "2 seconds"
+/** How long a link that is given up on purpose waits for answers to what it has sent. */
+const answersTimeout = "5 seconds"
 const maxDescriptors = 64
 const maxInterrupts = 1024
 
@@ -56,10 +61,18 @@ export const make = Effect.fnUntraced(function* (
   const interrupts = yield* Queue.bounded<readonly [sessionKey: string, chatId: string]>(maxInterrupts)
   const up = Latch.makeUnsafe(false)
   const wake = Latch.makeUnsafe(false)
+  /** Open: this connection is given up on purpose. */
+  const parted = Latch.makeUnsafe(false)
+  /** Closed while there is a connection. */
+  const gone = Latch.makeUnsafe(true)
   let descriptors = new Map<string, Descriptor>()
   let isFresh = true
   let current: Connection.Connection | null = null
   let draining = false
+  let isAsleep = false
+  let isParting = false
+  let isRevoked = false
+  let renewals = 0
   let handshakes = 0
   let readySince: number | null = null
   let lastIn: number | null = null
@@ -81,6 +94,7 @@ export const make = Effect.fnUntraced(function* (
     logLimit,
     onOpen: (connection) => {
       current = connection
+      gone.closeUnsafe()
       isFresh = true
       return become({ _tag: "Handshaking" })
     },
@@ -95,6 +109,7 @@ export const make = Effect.fnUntraced(function* (
     },
     onEnd: Effect.suspend(() => {
       current = null
+      gone.openUnsafe()
       up.closeUnsafe()
       pending.disconnect()
       return draining ? Effect.void : become({ _tag: "Disconnected" })
@@ -116,7 +131,7 @@ export const make = Effect.fnUntraced(function* (
     }
   }
 
-  const isRevoked = (end: Connection.ConnectionEnd) =>
+  const revokes = (end: Connection.ConnectionEnd) =>
     handshakes > 0 &&
     ((end._tag === "DialError" && end.reason === "Unauthorized") ||
       (end._tag === "WireClosed" && end.code === closeCode.unauthorized))
@@ -131,19 +146,85 @@ export const make = Effect.fnUntraced(function* (
     return (yield* Effect.timeoutOption(wake.await, millis))._tag === "Some"
   })
 
+  /** Ends the connection so that nothing is lost and nothing is left in doubt. */
+  const part = (connection: Connection.Connection) =>
+    Effect.gen(function* () {
+      // Rows wait for the next connection; what has left may still be answered.
+      isParting = true
+      up.closeUnsafe()
+      yield* goIdle(connection)
+      yield* Effect.timeoutOption(Effect.raceFirst(connection.idleAcknowledged.await, connection.ended), idleAckTimeout)
+      yield* Effect.sync(pending.inFlight).pipe(
+        Effect.repeat({ while: (count) => count > 0, schedule: Schedule.spaced("20 millis") }),
+        Effect.timeoutOption(answersTimeout)
+      )
+      // The reader may be in the middle of what came together with the word.
+      yield* Effect.yieldNow
+      yield* connection.stopReading
+      yield* Effect.timeoutOption(buffer.settled, settleTimeout)
+      yield* Effect.timeoutOption(connection.writer.flushed, flushTimeout)
+      parted.openUnsafe()
+      yield* gone.await
+    }).pipe(Effect.raceFirst(gone.await))
+
+  const rouse = () => {
+    isAsleep = false
+    wake.openUnsafe()
+  }
+
+  /** New credentials: a link that is up parts first, whatever else it does it leaves at once. */
+  const renew = Effect.suspend(() => {
+    renewals++
+    if (draining || isAsleep) return Effect.void
+    if (current !== null && readySince !== null) return part(current)
+    parted.openUnsafe()
+    wake.openUnsafe()
+    return Effect.void
+  })
+
   const target = { ...options, url: dialUrl(options.url) }
+  const { credentials } = options
+  /** Those that the connector lets us front (`relay V1`). */
+  let fronted = options.identities
   const live = Effect.gen(function* () {
     let failures = 0
     while (!draining) {
       readySince = null
+      isParting = false
+      parted.closeUnsafe()
+      const round = renewals
       yield* become({ _tag: "Dialing" })
-      const end = yield* Effect.flip(Connection.run(dialer, target, events))
+      const given = credentials === undefined ? null : yield* credentials.current
+      const known = credentials === undefined ? options : given
+      fronted = given?.admitted ?? options.identities
+      const end = yield* Effect.raceFirst(
+        Effect.flip(
+          Connection.run(
+            dialer,
+            { ...target, identities: fronted, id: known?.id ?? null, secret: known?.secret ?? null },
+            events
+          )
+        ),
+        Effect.as(parted.await, null)
+      )
       if (draining) break
+      if (end === null) {
+        failures = 0
+        if (!isAsleep) continue
+        yield* become({ _tag: "Disconnected", isAsleep: true })
+        while (isAsleep && !draining) yield* rest(null)
+        continue
+      }
+      isAsleep = false
       Metrics.add(Metrics.dialFailures, 1, metrics)
-      if (isRevoked(end)) {
+      if (revokes(end)) {
+        isRevoked = true
+        if (credentials !== undefined) yield* credentials.revoked
         yield* become({ _tag: "Closed", reason: "AuthRevoked" })
         yield* Effect.logError("relay: the connector refuses our credentials; not dialled again before they change")
-        yield* rest(null)
+        // Changed while they were being refused, they are other ones already.
+        if (renewals === round) yield* rest(null)
+        isRevoked = false
         failures = 0
         continue
       }
@@ -182,6 +263,7 @@ export const make = Effect.fnUntraced(function* (
   yield* Effect.forkScoped(pending.expire)
   yield* Effect.forkScoped(summarise)
   yield* Effect.forkScoped(live)
+  if (credentials !== undefined) yield* Effect.forkScoped(Stream.runForEach(credentials.changes, () => renew))
   // Runs before the fibers above are stopped: nothing more is read, what was read is stored and acknowledged.
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
@@ -202,7 +284,7 @@ export const make = Effect.fnUntraced(function* (
       ? null
       : (descriptors.get(platformName(identities[0].platform)) ?? descriptors.values().next().value ?? null))
   /** Named on the wire only where the connector could not know it otherwise. */
-  const speaker = (platform: string) => (identities.length > 1 ? identityOf(identities, platform) : null)
+  const speaker = (platform: string) => (fronted.length > 1 ? identityOf(fronted, platform) : null)
 
   const ask = (
     action: OutboundAction,
@@ -222,8 +304,11 @@ export const make = Effect.fnUntraced(function* (
     state,
     activity: () => ({ lastIn, lastOut, reconnects: Math.max(0, handshakes - 1) }),
     descriptor: descriptorOf,
-    isUp: () => current !== null && readySince !== null,
-    awaitUp: up.await,
+    isUp: () => current !== null && readySince !== null && !isParting,
+    awaitUp: Effect.suspend(() => {
+      if (isAsleep) rouse()
+      return up.await
+    }),
     request: ({ action, platform, rank }) => Effect.flatMap(ask(action, platform, rank), readResult),
     chatInfo: (platform, chatId) =>
       Effect.suspend(() => {
@@ -252,9 +337,15 @@ export const make = Effect.fnUntraced(function* (
         )
       )
     }),
-    redial: Effect.sync(() => {
-      wake.openUnsafe()
-    })
+    sleep: Effect.suspend(() => {
+      if (draining || current === null || readySince === null) return Effect.void
+      isAsleep = true
+      return part(current)
+    }),
+    poke: Effect.sync(() => {
+      if (!isRevoked) rouse()
+    }),
+    redial: Effect.sync(rouse)
   }
 })
 

@@ -57,8 +57,8 @@ export const layer = Layer.effect(
   Intake,
   Effect.gen(function* () {
     const access = yield* Access
-    const strangers = yield* Strangers
     const inbox = yield* Inbox
+    const strangers = yield* Strangers
     const journal = yield* Journal
     const queues = yield* SendQueues
     const lanes = yield* Lanes

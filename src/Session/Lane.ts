@@ -5,11 +5,13 @@
 import { Clock, Effect, Fiber, FiberSet, Metric, type Scope } from "effect"
 import type { MessageEvent } from "../Message/MessageEvent.ts"
 import type { Inbox, InboxRow } from "../Storage/Inbox.ts"
-import type { Route, Transcript } from "../Storage/Transcript.ts"
+import type { Route } from "../Storage/Routes.ts"
+import type { Known } from "../Storage/SessionStore.ts"
 import * as Decider from "./Decider.ts"
 import type { Decision, Message, State } from "./Decider.ts"
 import * as Mailbox from "./Mailbox.ts"
 import type { MergeSettings } from "./PendingMerge.ts"
+import { knownOf, type Routing } from "./Routing.ts"
 import type { StopReason, Turns } from "./Turns.ts"
 
 /** Doorbells that wait in a mailbox; a further one is not taken, its row stays in the Inbox. Control signals always are. */
@@ -23,7 +25,7 @@ const commandBound = 4 * mailboxBound
 /** One turn that runs now, as seen from outside its session. */
 export interface RunningTurn {
   readonly sessionKey: string
-  /** `null`: the conversation's first turn, which stores its name with its end. */
+  /** `null`: the conversation has not been found yet. */
   readonly sessionId: string | null
   readonly row: InboxRow
   readonly isStopping: boolean
@@ -56,8 +58,8 @@ interface Session {
   readonly key: string
   readonly mailbox: Mailbox.Mailbox<Message>
   state: State
-  route: Route | null
-  routeKnown: boolean
+  /** `null` until storage was asked. */
+  known: Known | null
   turn: Fiber.Fiber<void> | null
   turnStartedAt: number
   fiber: Fiber.Fiber<void> | null
@@ -75,14 +77,14 @@ const refusedDoorbells = Metric.counter("mailbox_full_total", {
 
 export const make = Effect.fnUntraced(function* (deps: {
   readonly inbox: Inbox["Service"]
-  readonly transcript: Transcript["Service"]
+  readonly routing: Routing["Service"]
   readonly turns: Turns["Service"]
-  /** Read for every decision: the setting may change while the program runs. */
+  /** Read for every decision: the setting may change while the program runs (`operations F10`). */
   readonly merge: () => MergeSettings
   /** Rings whatever lane a row belongs to. */
   readonly ring: (row: InboxRow) => void
 }): Effect.fn.Return<Lane, never, Scope.Scope> {
-  const { inbox, merge, transcript, turns } = deps
+  const { inbox, merge, routing, turns } = deps
   const clock = yield* Clock.Clock
   const actors = yield* FiberSet.make<void>()
   const fork = yield* FiberSet.runtime(actors)<never>()
@@ -94,41 +96,62 @@ export const make = Effect.fnUntraced(function* (deps: {
     session.mailbox.offer(message)
   }
 
-  const startTurn = (session: Session, row: InboxRow, joined: ReadonlyArray<InboxRow>, generation: number) =>
-    Effect.suspend(() => {
-      session.turnStartedAt = clock.currentTimeMillisUnsafe()
-      return turns.run({
+  /** Reads once what the key points at; afterwards only this actor moves it. */
+  const known = (session: Session, row: InboxRow | null) =>
+    session.known !== null
+      ? Effect.succeed(session.known)
+      : Effect.tap(routing.load({ sessionKey: session.key, event: row?.event ?? null }), (known) =>
+          Effect.sync(() => {
+            session.known = known
+          })
+        )
+
+  const storedRoute = (session: Session, route: Route): void => {
+    // A command may have moved the key on while this turn was ending.
+    const now = session.known?.route
+    if (now?.sessionId !== route.sessionId) return
+    session.known = knownOf({
+      ...now,
+      ...(now.pending === route.pending ? { pending: [] } : undefined),
+      lastPromptTokens: route.lastPromptTokens,
+      suspended: route.suspended
+    })
+  }
+
+  const startTurn = Effect.fnUntraced(function* (
+    session: Session,
+    row: InboxRow,
+    joined: ReadonlyArray<InboxRow>,
+    generation: number
+  ) {
+    const { begun, route } = yield* routing.enter(yield* known(session, row), row)
+    session.known = knownOf(route)
+    session.turnStartedAt = clock.currentTimeMillisUnsafe()
+    // At once, so that a stop in the same breath finds a turn that can still say what becomes of its message.
+    const fiber = yield* Effect.forkChild(
+      turns.run({
         row,
         joined,
         sessionKey: session.key,
         generation,
-        route: session.route,
+        route,
+        begun,
         stopReason: () => (session.state.running?.generation === generation ? session.state.running.stopping : "reset"),
         awaiting: (waits) => offer(session, { _tag: "Awaiting", generation, waits }),
-        routed: (route) => {
-          // A command may have moved the key on while this turn was ending.
-          session.route ??= route
-        }
-      })
-    }).pipe(
-      // At once, so that a stop in the same breath finds a turn that can still say what becomes of its message.
-      Effect.forkChild({ startImmediately: true }),
-      Effect.map((fiber) => {
-        session.turn = fiber
-        // An observer hears of every end, also of a fiber that was interrupted before its first step.
-        fiber.addObserver(() => {
-          session.turn = null
-          offer(session, { _tag: "TurnEnded", generation })
-        })
-      })
+        routed: (route) => storedRoute(session, route)
+      }),
+      { startImmediately: true }
     )
+    session.turn = fiber
+    // An observer hears of every end, also of a fiber that was interrupted before its first step.
+    fiber.addObserver(() => {
+      session.turn = null
+      offer(session, { _tag: "TurnEnded", generation })
+    })
+  })
 
   const loadUndone = Effect.fnUntraced(function* (session: Session) {
     const limit = Decider.maxQueued + 2
-    if (!session.routeKnown) {
-      session.route = yield* transcript.route(session.key)
-      session.routeKnown = true
-    }
     const rows = yield* inbox.undoneOf(session.key, limit)
     return {
       _tag: "Loaded" as const,
@@ -141,7 +164,15 @@ export const make = Effect.fnUntraced(function* (deps: {
   const carryOut = (session: Session, decision: Decision): Effect.Effect<Message | void> => {
     switch (decision._tag) {
       case "Start":
-        return startTurn(session, decision.row, decision.joined, decision.generation)
+        return startTurn(session, decision.row, decision.joined, decision.generation).pipe(
+          Effect.catch((error) =>
+            // The row is undone: the next sweep brings it back.
+            Effect.andThen(
+              Effect.logWarning("a conversation could not be found, will try again", error.message),
+              Effect.sync(() => offer(session, { _tag: "TurnEnded", generation: decision.generation }))
+            )
+          )
+        )
       case "Stop":
         return Effect.sync(() => session.turn?.interruptUnsafe())
       case "Load":
@@ -155,20 +186,26 @@ export const make = Effect.fnUntraced(function* (deps: {
           )
         )
       case "Execute":
-        return Effect.map(
-          turns.execute(decision.row, decision.name, {
-            sessionKey: session.key,
-            route: session.route,
-            running: session.state.running?.row ?? null,
-            stopped: decision.stopped,
-            queued: session.state.queue.length,
-            dropped: decision.dropped,
-            routed: (route) => {
-              session.route = route
-            }
-          }),
-          ringAll
-        )
+        return Effect.matchEffect(known(session, decision.row), {
+          onFailure: (error) =>
+            Effect.logWarning("a command's conversation could not be found, will try again", error.message),
+          onSuccess: ({ route }) =>
+            Effect.map(
+              turns.execute(decision.row, decision.name, {
+                sessionKey: session.key,
+                route,
+                running: session.state.running?.row ?? null,
+                stopped: decision.stopped,
+                queued: session.state.queue.length,
+                dropped: decision.dropped,
+                routed: (route) => {
+                  if (route?.continues !== undefined) routing.continued(route.continues, route.sessionId)
+                  session.known = knownOf(route && { ...route, pending: [] })
+                }
+              }),
+              ringAll
+            )
+        })
       case "Press":
         return Effect.map(turns.press(session.key, decision.row), (taken): Message | void => {
           if (taken === null) return { _tag: "Declined", row: decision.row }
@@ -235,8 +272,7 @@ export const make = Effect.fnUntraced(function* (deps: {
       key,
       mailbox: Mailbox.make<Message>(),
       state: draining ? { ...Decider.initial, draining } : Decider.initial,
-      route: null,
-      routeKnown: false,
+      known: null,
       turn: null,
       turnStartedAt: 0,
       fiber: null,
@@ -274,7 +310,7 @@ export const make = Effect.fnUntraced(function* (deps: {
         Effect.runSync(Metric.update(refusedDoorbells, 1))
         if (as._tag === "Command" && as.policy === "stop" && !session.stopIsWaiting) {
           session.stopIsWaiting = true
-          offer(session, { _tag: "Interrupt", reason: "stop" })
+          session.mailbox.offerFirst({ _tag: "Interrupt", reason: "stop" })
         }
         return
       }
@@ -330,13 +366,13 @@ export const make = Effect.fnUntraced(function* (deps: {
     },
     resident: () => sessions.size,
     turns: () =>
-      Array.from(sessions.values()).flatMap(({ key, route, state: { running } }) =>
+      Array.from(sessions.values()).flatMap(({ key, known, state: { running } }) =>
         running === null
           ? []
           : [
               {
                 sessionKey: key,
-                sessionId: route?.sessionId ?? null,
+                sessionId: known?.route?.sessionId ?? null,
                 row: running.row,
                 isStopping: running.stopping !== null
               }

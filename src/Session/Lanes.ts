@@ -4,12 +4,11 @@
  */
 import { Context, Duration, Effect, Layer, Metric, Schedule } from "effect"
 import { Settings } from "../Config/Settings.ts"
-import { live } from "../Config/LiveSetting.ts"
 import { BusyTextDebounce, BusyTextHardCap } from "../Config/GatewaySettings.ts"
 import type { MessageEvent } from "../Message/MessageEvent.ts"
 import { Inbox, type InboxRow } from "../Storage/Inbox.ts"
-import { Transcript } from "../Storage/Transcript.ts"
 import * as Lane from "./Lane.ts"
+import { Routing } from "./Routing.ts"
 import { Turns, type StopReason } from "./Turns.ts"
 
 /** `DESIGN` Actors: shards of session actors. */
@@ -70,15 +69,15 @@ export class Lanes extends Context.Service<
     Lanes,
     Effect.gen(function* () {
       const inbox = yield* Inbox
-      const transcript = yield* Transcript
+      const routing = yield* Routing
       const turns = yield* Turns
       const settings = yield* Settings
-      const quiet = yield* live(settings, BusyTextDebounce)
-      const cap = yield* live(settings, BusyTextHardCap)
+      const quiet = yield* settings.follow(BusyTextDebounce)
+      const cap = yield* settings.follow(BusyTextHardCap)
       const merge = () => ({ quiet: Duration.toMillis(quiet()), cap: Duration.toMillis(cap()) })
       const lanes: ReadonlyArray<Lane.Lane> = yield* Effect.forEach(
         Array.from({ length: laneCount }, (_, index) => index),
-        () => Lane.make({ inbox, transcript, turns, merge, ring: (row) => laneFor(row.sessionKey).ring(row, null) })
+        () => Lane.make({ inbox, routing, turns, merge, ring: (row) => laneFor(row.sessionKey).ring(row, null) })
       )
       const laneFor = (sessionKey: string): Lane.Lane => lanes[laneOf(sessionKey)]!
 

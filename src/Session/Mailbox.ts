@@ -6,6 +6,8 @@ import { Effect } from "effect"
 
 export interface Mailbox<A> {
   readonly offer: (message: A) => void
+  /** Before all that waits: for what must not stand behind a flood. */
+  readonly offerFirst: (message: A) => void
   /** Waits for the next message. Only the actor calls it. */
   readonly take: Effect.Effect<A>
   readonly size: () => number
@@ -27,12 +29,20 @@ export const make = <A>(): Mailbox<A> => {
     })
   }).pipe(Effect.andThen(next))
 
+  const awake = (): void => {
+    const waiting = wake
+    wake = null
+    waiting?.()
+  }
+
   return {
     offer: (message) => {
       messages.push(message)
-      const waiting = wake
-      wake = null
-      waiting?.()
+      awake()
+    },
+    offerFirst: (message) => {
+      messages.unshift(message)
+      awake()
     },
     take: next,
     size: () => messages.length

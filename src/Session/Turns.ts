@@ -4,7 +4,8 @@
  */
 import { Context, type Effect } from "effect"
 import type { InboxRow } from "../Storage/Inbox.ts"
-import type { Route } from "../Storage/Transcript.ts"
+import type { Route } from "../Storage/Routes.ts"
+import type { Begun } from "./Entry.ts"
 
 /** What may happen to a running turn when a command arrives (`commands W1`). */
 export type BusyPolicy = "now" | "stop" | "no"
@@ -39,12 +40,14 @@ export interface Turn {
   readonly sessionKey: string
   /** Counts the turns of this actor; what an older generation still reports is ignored (`conversation S2`). */
   readonly generation: number
-  readonly route: Route | null
+  /** The conversation it belongs to; its id exists before the first turn runs (`session R4`). */
+  readonly route: Route
+  readonly begun: Begun
   /** Set before the fiber is interrupted, so that its finalizer knows why. */
   readonly stopReason: () => StopReason | null
   /** Tells the actor that the turn waits for an answer, or no longer does. */
   readonly awaiting: (waits: boolean) => void
-  /** Tells the actor which conversation the key points at from now on. */
+  /** Tells the actor what of its route is stored by now. */
   readonly routed: (route: Route) => void
 }
 

@@ -95,6 +95,24 @@ export const update = (
   })
 }
 
+/** Copies rows of a table, named `m`, into it or another one, in the order of their ids; expressions name `r` and `m`. */
+export const copy = (
+  options: Options & {
+    readonly into: string
+    readonly values: ReadonlyArray<readonly [column: string, expression: string]>
+    readonly from: string
+    readonly where: string
+  }
+): BatchStatement => {
+  const targets = options.values.map(([column]) => column).join(", ")
+  const expressions = options.values.map(([, expression]) => expression).join(", ")
+  const select = `INSERT INTO ${options.into} (${targets}) SELECT ${expressions} FROM ${options.from} m`
+  return make(options, {
+    sqlite: onSqlite(options.columns, `${select} WHERE ${options.where} ORDER BY m.id`),
+    pg: `${select}, ${rowsOnPostgres(options.columns)} WHERE ${options.where} ORDER BY m.id`
+  })
+}
+
 /** Columns that are stored as they come. */
 export const asGiven = (...names: ReadonlyArray<string>): ReadonlyArray<readonly [string, string]> =>
   names.map((name) => [name, `r.${name}`])

@@ -11,15 +11,18 @@ export class Installation extends Context.Service<
     readonly id: string
     /** Leads the ids of our prompts, `NONCE.8hex`: as old as the database, so that they outlive a restart (`relay L1`). */
     readonly promptNonce: string
+    /** Hides ids of people from agents (`session I4`); shown nowhere. */
+    readonly pseudonymKey: string
   }
 >()("Storage/Installation") {
   static readonly layer = Layer.effect(
     Installation,
     Effect.gen(function* () {
       const database = yield* Database
-      const [row] = yield* database.execute("SELECT value FROM meta WHERE key = 'installation'", [])
-      const id = String(row?.value)
-      return { id, promptNonce: id.slice(0, 8) }
+      const value = (key: string) =>
+        Effect.map(database.execute(`SELECT value FROM meta WHERE key = '${key}'`, []), ([row]) => String(row?.value))
+      const id = yield* value("installation")
+      return { id, promptNonce: id.slice(0, 8), pseudonymKey: yield* value("pseudonym_key") }
     })
   )
 }

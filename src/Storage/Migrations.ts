@@ -7,6 +7,7 @@ import { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql"
 import { gateway } from "./migrations/0001_gateway.ts"
 import { webChat } from "./migrations/0002_web_chat.ts"
+import { conversations } from "./migrations/0003_conversations.ts"
 import { access } from "./migrations/0004_access.ts"
 import { prompts } from "./migrations/0005_prompts.ts"
 import { deadTargets } from "./migrations/0006_dead_targets.ts"
@@ -22,7 +23,7 @@ export class MigrationError extends Schema.TaggedError<MigrationError>()("Migrat
 }) {}
 
 /** In order of their numbers, which ascend; one that came into the list late still runs. */
-export const all: ReadonlyArray<Migration> = [gateway, webChat, access, prompts, deadTargets, webPrompts]
+export const all: ReadonlyArray<Migration> = [gateway, webChat, conversations, access, prompts, deadTargets, webPrompts]
 
 const recorded = Effect.flatMap(SqlClient.SqlClient, (sql) =>
   Effect.map(

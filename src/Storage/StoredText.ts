@@ -8,3 +8,5 @@ export const sanitizeText = (text: string): string => {
   const wellFormed = text.toWellFormed()
   return wellFormed.includes("\0") ? wellFormed.replaceAll("\0", "\uFFFD") : wellFormed
 }
+
+export const cleanOrNull = (text: string | null): string | null => (text === null ? null : sanitizeText(text))

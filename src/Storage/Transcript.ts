@@ -1,126 +1,33 @@
 /**
- * Sessions, their routes and their messages as tables (`session T1`). One writer: the session actor's turn; every write
- * belongs to the transaction that ends the turn or the command that caused it (`session B1`, B2).
+ * The messages of conversations as a table (`session T1`, T5–T12). One writer: the session actor's turn; every write
+ * belongs to the transaction that ends the turn or the command that caused it (`session B1`). Nothing is deleted here:
+ * what is taken back stays for audit.
  */
 import { Context, Effect, Layer, Schema } from "effect"
 import type { SqlError } from "effect/sql"
-import type { Source } from "../Message/Source.ts"
+import { Media } from "../Message/MessageEvent.ts"
 import * as BatchStatement from "./BatchStatement.ts"
 import type { Write } from "./BatchStatement.ts"
 import { Database } from "./Database.ts"
-import { sanitizeText } from "./StoredText.ts"
+import { cleanOrNull, sanitizeText } from "./StoredText.ts"
 
-/** Which conversation a session key points at (`session E1`). */
-export interface Route {
-  readonly sessionKey: string
-  readonly sessionId: string
-  readonly createdAt: number
-}
-
-/** A stored message as the agent gets it back (`session Y3`). */
+/** A message as the agent gets it back (`session Y3`). */
 export interface StoredMessage {
   readonly role: "user" | "assistant"
   readonly content: string
   readonly timestamp: number
 }
 
-const routePut = BatchStatement.insert({
-  name: "routes.put",
-  rank: 30,
-  columns: [
-    ["session_key", "text"],
-    ["session_id", "text"],
-    ["at", "bigint"],
-    ["origin", "text"],
-    ["display_name", "text"],
-    ["platform", "text"],
-    ["chat_type", "text"],
-    ["chat_id", "text"]
-  ],
-  identity: "session_key",
-  into: "session_routes",
-  values: [
-    ...BatchStatement.asGiven(
-      "session_key",
-      "session_id",
-      "origin",
-      "display_name",
-      "platform",
-      "chat_type",
-      "chat_id"
-    ),
-    ["created_at", "r.at"],
-    ["updated_at", "r.at"]
-  ],
-  onConflict:
-    "ON CONFLICT (session_key) DO UPDATE SET session_id = excluded.session_id, created_at = CASE WHEN " +
-    "session_routes.session_id = excluded.session_id THEN session_routes.created_at ELSE excluded.created_at END, " +
-    "updated_at = excluded.updated_at"
-})
+/** A live message as it is stored. */
+export interface TranscriptRow extends StoredMessage {
+  readonly id: number
+  /** The turn that it began ended without an answer (`session L4`). */
+  readonly unanswered: boolean
+  /** Name of who said it, where several people speak (`session Y9`). */
+  readonly sender: string | null
+}
 
-const routeTouch = BatchStatement.update({
-  name: "routes.touch",
-  rank: 31,
-  columns: [
-    ["session_key", "text"],
-    ["at", "bigint"]
-  ],
-  identity: "session_key",
-  table: "session_routes",
-  set: "updated_at = r.at",
-  where: "session_routes.session_key = r.session_key"
-})
-
-const sessionPut = BatchStatement.insert({
-  name: "sessions.put",
-  rank: 29,
-  columns: [
-    ["id", "text"],
-    ["session_key", "text"],
-    ["platform", "text"],
-    ["user_id", "text"],
-    ["chat_id", "text"],
-    ["chat_type", "text"],
-    ["thread_id", "text"],
-    ["display_name", "text"],
-    ["origin", "text"],
-    ["at", "bigint"]
-  ],
-  identity: "id",
-  into: "sessions",
-  values: [
-    ...BatchStatement.asGiven(
-      "id",
-      "session_key",
-      "platform",
-      "user_id",
-      "chat_id",
-      "chat_type",
-      "thread_id",
-      "display_name",
-      "origin"
-    ),
-    ["started_at", "r.at"],
-    ["last_activity_at", "r.at"]
-  ],
-  onConflict: "ON CONFLICT (id) DO NOTHING"
-})
-
-const sessionEnd = BatchStatement.update({
-  name: "sessions.end",
-  rank: 32,
-  columns: [
-    ["id", "text"],
-    ["reason", "text"],
-    ["at", "bigint"]
-  ],
-  identity: "id",
-  table: "sessions",
-  set: "ended_at = r.at, end_reason = r.reason",
-  where: "sessions.id = r.id AND sessions.ended_at IS NULL"
-})
-
-const messagePut = BatchStatement.insert({
+const put = BatchStatement.insert({
   name: "messages.put",
   rank: 33,
   columns: [
@@ -131,7 +38,9 @@ const messagePut = BatchStatement.insert({
     ["content", "text"],
     ["timestamp", "bigint"],
     ["platform_message_id", "text"],
-    ["unanswered", "integer"]
+    ["unanswered", "integer"],
+    ["sender", "text"],
+    ["media", "text"]
   ],
   into: "messages",
   values: BatchStatement.asGiven(
@@ -142,133 +51,171 @@ const messagePut = BatchStatement.insert({
     "content",
     "timestamp",
     "platform_message_id",
-    "unanswered"
+    "unanswered",
+    "sender",
+    "media"
   ),
   onConflict: "ON CONFLICT DO NOTHING"
 })
 
-/** Names and ids come from outside as well, and one that the database refuses would cost its whole transaction. */
-const clean = (text: string | null): string | null => (text === null ? null : sanitizeText(text))
-
-/** The first turn of a conversation stores its session and its route together (`session B2`). */
-export const opened = (route: Route, source: Source): ReadonlyArray<Write> => {
-  const origin = JSON.stringify(source)
-  return [
-    {
-      statement: sessionPut,
-      row: [
-        route.sessionId,
-        clean(route.sessionKey),
-        clean(source.platform),
-        clean(source.userId),
-        clean(source.chatId),
-        clean(source.chatType),
-        clean(source.threadId),
-        clean(source.chatName),
-        origin,
-        route.createdAt
-      ]
-    },
-    {
-      statement: routePut,
-      row: [
-        clean(route.sessionKey),
-        route.sessionId,
-        route.createdAt,
-        origin,
-        clean(source.chatName),
-        clean(source.platform),
-        clean(source.chatType),
-        clean(source.chatId)
-      ]
-    }
-  ]
-}
-
-/** A user's message moved the route's activity time (`session E2`). */
-export const touched = (sessionKey: string, at: number): Write => ({ statement: routeTouch, row: [sessionKey, at] })
-
-/** A boundary: the id is over, whatever the key points at next. */
-export const closed = (sessionId: string, reason: string, at: number): Write => ({
-  statement: sessionEnd,
-  row: [sessionId, reason, at]
+const copy = BatchStatement.copy({
+  name: "messages.copy",
+  rank: 34,
+  columns: [
+    ["from", "text"],
+    ["to", "text"]
+  ],
+  into: "messages",
+  values: [
+    ["session_id", "r.to"],
+    // `turn` names where a row was written, which is once.
+    ...["ordinal", "role", "content", "timestamp", "platform_message_id", "unanswered", "sender", "media"].map(
+      (column) => [column, `m.${column}`] as const
+    )
+  ],
+  from: "messages",
+  where: "m.session_id = r.from AND m.active = 1"
 })
 
-export const said = (message: {
+const undo = BatchStatement.update({
+  name: "messages.undo",
+  rank: 35,
+  columns: [
+    ["session_id", "text"],
+    ["from", "bigint"]
+  ],
+  table: "messages",
+  set: "active = 0",
+  where: "messages.session_id = r.session_id AND messages.id >= r.from AND messages.active = 1"
+})
+
+/** Values outside 2000–2100 are no time of a message (`session T8`). */
+const earliest = Date.UTC(2000, 0)
+const latest = Date.UTC(2100, 0)
+
+export interface Said {
   readonly sessionId: string
-  readonly turn: string
+  readonly turn: string | null
   readonly ordinal: number
   readonly role: "user" | "assistant"
   readonly content: string
+  /** Epoch milliseconds; `now` stands for a time that cannot be. */
   readonly timestamp: number
+  readonly now: number
   readonly platformMessageId: string | null
   readonly unanswered: boolean
-}): Write => ({
-  statement: messagePut,
+  readonly sender?: string | null
+  readonly media?: ReadonlyArray<Media>
+}
+
+export const said = (message: Said): Write => ({
+  statement: put,
   row: [
     message.sessionId,
     message.turn,
     message.ordinal,
     message.role,
     sanitizeText(message.content),
-    message.timestamp,
-    clean(message.platformMessageId),
-    message.unanswered ? 1 : 0
+    message.timestamp >= earliest && message.timestamp < latest ? message.timestamp : message.now,
+    cleanOrNull(message.platformMessageId),
+    message.unanswered ? 1 : 0,
+    cleanOrNull(message.sender ?? null),
+    message.media === undefined || message.media.length === 0 ? null : sanitizeText(JSON.stringify(message.media))
   ]
 })
 
-const StoredRow = Schema.Struct({
+/** Every live message of `from`, in its order, for `to` as well (`session C9`). */
+export const copied = (from: string, to: string): Write => ({ statement: copy, row: [from, to] })
+
+/** The message `from` and all after it are hidden from replay and search (`session C10`). */
+export const takenBack = (sessionId: string, from: number): Write => ({ statement: undo, row: [sessionId, from] })
+
+const Int = Schema.Union([Schema.Number, Schema.FiniteFromString])
+const Row = Schema.Struct({
+  id: Int,
   role: Schema.Literals(["user", "assistant"]),
   content: Schema.String,
-  timestamp: Schema.Union([Schema.Number, Schema.FiniteFromString])
+  timestamp: Int,
+  unanswered: Int,
+  sender: Schema.NullOr(Schema.String)
 })
-const decodeMessages = Schema.decodeUnknownEffect(Schema.Array(StoredRow))
+const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
+const decodeMedia = Schema.decodeUnknownEffect(Schema.NullOr(Schema.fromJsonString(Schema.Array(Media))))
 
 export class Transcript extends Context.Service<
   Transcript,
   {
-    readonly route: (sessionKey: string) => Effect.Effect<Route | null, SqlError.SqlError>
     /** The newest `limit` live messages of a conversation, oldest first. */
-    readonly history: (
+    readonly rows: (sessionId: string, limit: number) => Effect.Effect<ReadonlyArray<TranscriptRow>, SqlError.SqlError>
+    /** Live messages: of all, and of users. */
+    readonly countsOf: (
+      sessionId: string
+    ) => Effect.Effect<{ readonly messages: number; readonly userMessages: number }, SqlError.SqlError>
+    /** The first thing a user said, in at most `limit` characters. */
+    readonly firstWords: (sessionId: string, limit: number) => Effect.Effect<string, SqlError.SqlError>
+    /** The live user messages from the newest back, at most `limit`. */
+    readonly lastOfUser: (
       sessionId: string,
       limit: number
-    ) => Effect.Effect<ReadonlyArray<StoredMessage>, SqlError.SqlError>
-    readonly counts: Effect.Effect<{ readonly sessions: number; readonly messages: number }, SqlError.SqlError>
+    ) => Effect.Effect<ReadonlyArray<{ readonly id: number; readonly content: string }>, SqlError.SqlError>
+    readonly mediaOf: (messageId: number) => Effect.Effect<ReadonlyArray<Media>, SqlError.SqlError>
+    /** Live messages from `from` on. */
+    readonly countFrom: (sessionId: string, from: number) => Effect.Effect<number, SqlError.SqlError>
   }
 >()("Storage/Transcript") {
   static readonly layer = Layer.effect(
     Transcript,
     Effect.gen(function* () {
       const database = yield* Database
-      const text = (sqlite: string, pg: string) => (database.dialect === "sqlite" ? sqlite : pg)
-      const selectRoute = text(
-        "SELECT session_id, created_at FROM session_routes WHERE session_key = ?",
-        "SELECT session_id, created_at FROM session_routes WHERE session_key = $1"
+      const text = (sql: string): string => {
+        let n = 0
+        return database.dialect === "sqlite" ? sql : sql.replaceAll("?", () => `$${++n}`)
+      }
+      const live = "session_id = ? AND role IN ('user', 'assistant') AND active = 1"
+      const ofUser = "session_id = ? AND role = 'user' AND active = 1"
+      const selectRows = text(
+        `SELECT id, role, content, timestamp, unanswered, sender FROM messages WHERE ${live} ORDER BY id DESC LIMIT ?`
       )
-      const recent = "role IN ('user', 'assistant') AND active = 1 ORDER BY id DESC LIMIT"
-      const selectHistory = text(
-        `SELECT role, content, timestamp FROM messages WHERE session_id = ? AND ${recent} ?`,
-        `SELECT role, content, timestamp FROM messages WHERE session_id = $1 AND ${recent} $2`
+      const selectCounts = text(
+        `SELECT COUNT(*) AS messages, SUM(CASE WHEN role = 'user' THEN 1 ELSE 0 END) AS users FROM messages WHERE ${live}`
       )
+      const selectFirst = text(
+        `SELECT substr(content, 1, 400) AS content FROM messages WHERE ${ofUser} ORDER BY id LIMIT 1`
+      )
+      const selectLast = text(`SELECT id, content FROM messages WHERE ${ofUser} ORDER BY id DESC LIMIT ?`)
+      const selectMedia = text("SELECT media FROM messages WHERE id = ?")
+      const selectFrom = text(`SELECT COUNT(*) AS n FROM messages WHERE ${live} AND id >= ?`)
       return {
-        route: (sessionKey) =>
-          Effect.map(database.execute(selectRoute, [sessionKey]), ([row]) =>
-            row === undefined
-              ? null
-              : { sessionKey, sessionId: String(row.session_id), createdAt: Number(row.created_at) }
+        rows: (sessionId, limit) =>
+          database.execute(selectRows, [sessionId, limit]).pipe(
+            Effect.flatMap((rows) => Effect.orDie(decodeRows(rows))),
+            Effect.map((rows) => rows.map((row) => ({ ...row, unanswered: row.unanswered !== 0 })).toReversed())
           ),
-        history: (sessionId, limit) =>
-          database.execute(selectHistory, [sessionId, limit]).pipe(
-            Effect.flatMap((rows) => Effect.orDie(decodeMessages(rows))),
-            Effect.map((rows) => rows.toReversed())
+        countsOf: (sessionId) =>
+          Effect.map(database.execute(selectCounts, [sessionId]), ([row]) => ({
+            messages: Number(row?.messages ?? 0),
+            userMessages: Number(row?.users ?? 0)
+          })),
+        firstWords: (sessionId, limit) =>
+          Effect.map(database.execute(selectFirst, [sessionId]), ([row]) => {
+            const words = Array.from(
+              String(row?.content ?? "")
+                .replaceAll(/\s+/g, " ")
+                .trim()
+            )
+            return words.length > limit ? `${words.slice(0, limit - 3).join("")}...` : words.join("")
+          }),
+        lastOfUser: (sessionId, limit) =>
+          Effect.map(database.execute(selectLast, [sessionId, limit]), (rows) =>
+            rows.map((row) => ({ id: Number(row.id), content: String(row.content) }))
           ),
-        counts: Effect.map(
-          database.execute(
-            "SELECT (SELECT COUNT(*) FROM session_routes) AS sessions, (SELECT COUNT(*) FROM messages) AS messages",
-            []
+        mediaOf: (id) =>
+          database.execute(selectMedia, [id]).pipe(
+            Effect.flatMap(([row]) => Effect.orDie(decodeMedia(row?.media ?? null))),
+            Effect.map((media) => media ?? [])
           ),
-          ([row]) => ({ sessions: Number(row?.sessions ?? 0), messages: Number(row?.messages ?? 0) })
-        )
+        countFrom: (sessionId, from) =>
+          Effect.map(database.execute(selectFrom, [sessionId, from]), ([row]) => Number(row?.n ?? 0))
       }
     })
   )

@@ -18,7 +18,7 @@ const Report = Schema.fromJsonString(
 
 describe("the command line", () => {
   it.live(
-    "answers an unknown command or flag with help and exit 2",
+    "answers an unknown command or flag with one line, where to look, and exit 2",
     () =>
       Effect.gen(function* () {
         const home = yield* makeHome
@@ -32,8 +32,10 @@ describe("the command line", () => {
         ]) {
           const { code, stderr, stdout } = yield* command(home, args)
           assert.strictEqual(code, 2, args.join(" "))
-          assert.include(stdout, "USAGE", args.join(" "))
-          assert.notStrictEqual(stderr, "", args.join(" "))
+          assert.strictEqual(stdout, "", args.join(" "))
+          const lines = stderr.trimEnd().split("\n")
+          assert.lengthOf(lines, 2, stderr)
+          assert.match(lines[1]!, /^See switchboard.* --help$/)
         }
         assert.deepStrictEqual(readdirSync(home), [])
       }),
@@ -88,6 +90,37 @@ describe("config", () => {
       const report = yield* Schema.decodeUnknownEffect(Report)(stdout)
       assert.isFalse(report.ok)
       assert.match(report.problems[0]!.where, /^config\.yaml:\d+:\d+/)
+    })
+  )
+
+  it.live("check names the line that is no YAML, and what to do, without what stands there", () =>
+    Effect.gen(function* () {
+      const home = yield* makeHome
+      for (const [yaml, says] of [
+        ["relay_secret: abc: hunter2\n", "config.yaml:1:15: found a mistake in the line of relay_secret"],
+        ["a: 1\nb:\n\tc: 1\n", "indent with blanks, not with tabs"],
+        ["a: 1\na: 2\n", "keep one of the two lines"]
+      ] as const) {
+        writeConfig(home, yaml)
+        const { code, stdout } = yield* command(home, ["config", "check"])
+        assert.strictEqual(code, 78)
+        assert.include(stdout, says)
+        assert.lengthOf(stdout.trimEnd().split("\n"), 1)
+        assert.notInclude(stdout, "hunter2")
+      }
+    })
+  )
+
+  it.live("check refuses a relay URL that nobody can dial, in the environment and in the file", () =>
+    Effect.gen(function* () {
+      const home = yield* makeHome
+      const inEnvironment = yield* command(home, ["config", "check"], { env: { GATEWAY_RELAY_URL: "ftp://nowhere" } })
+      assert.strictEqual(inEnvironment.code, 78)
+      assert.match(inEnvironment.stdout, /^error: GATEWAY_RELAY_URL: found "ftp:\/\/nowhere", expected a URL/)
+      writeConfig(home, "relay_url: connector.example\n")
+      const inFile = yield* command(home, ["config", "check"])
+      assert.strictEqual(inFile.code, 78)
+      assert.match(inFile.stdout, /^error: config\.yaml:1:1 relay_url: found "connector\.example"/)
     })
   )
 
@@ -204,7 +237,7 @@ describe("status and doctor without a gateway", () => {
       })
       assert.strictEqual(code, 1)
       assert.match(stdout, /^FAIL +home +open to other users: .*\.env/m)
-      assert.match(stdout, /^FAIL +relay +GATEWAY_RELAY_URL/m)
+      assert.match(stdout, /^FAIL +relay +error: GATEWAY_RELAY_URL/m)
       assert.match(stdout, /^FAIL +listener +cannot listen on 192\.0\.2\.1/m)
       assert.match(stdout, /^ok +storage/m)
     })

@@ -52,7 +52,7 @@ describe("the documentation", () => {
       .map((name) => read(join("src", name)))
       .join("\n")
     const unread = Object.entries({ ...GatewaySettings, ...RelaySettings }).flatMap(([name, setting]) =>
-      "kind" in setting && !new RegExp(`\\b(?:get\\(|live\\(settings, )${name}\\)`).test(sources)
+      "kind" in setting && !new RegExp(`\\b(?:get|follow)\\(${name}\\)`).test(sources)
         ? [setting.key ?? setting.env[0]]
         : []
     )
@@ -69,6 +69,8 @@ describe("the documentation", () => {
       "SWITCHBOARD_HOME",
       "SWITCHBOARD_ACP_COMMAND",
       "OPENAI_BASE_URL",
+      // For quick commands, set by the gateway.
+      "SWITCHBOARD_ARGS",
       // For contributors: another build, another database server.
       "SWITCHBOARD_MAIN",
       "SWITCHBOARD_TEST_POSTGRES_URL"

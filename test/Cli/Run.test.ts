@@ -240,14 +240,37 @@ describe("run", () => {
     })
   )
 
-  it.live("a link that is refused for good ends it with 78 when there is no other", () =>
+  it.live("a relay URL that nobody can dial ends it with 78 before anything runs", () =>
     Effect.gen(function* () {
       const home = yield* makeHome
       const { code, stderr } = yield* command(home, ["run"], {
         env: { GATEWAY_RELAY_URL: "ftp://nowhere", SWITCHBOARD_STORAGE: "memory" }
       })
       assert.strictEqual(code, 78)
-      assert.include(stderr, "no platform can run")
+      assert.include(stderr, "GATEWAY_RELAY_URL")
+      assert.deepStrictEqual(stateOf(home), {})
+    })
+  )
+
+  it.live("says once what it ignores, and does not point to a web chat that answers 404", () =>
+    Effect.gen(function* () {
+      const home = yield* makeHome
+      writeConfig(home, "delivery:\n  keep_days: soon\nno_such_key: 1\n")
+      const gateway = yield* start({ home, storage: "memory", env: { SWITCHBOARD_HTTP_HOST: "0.0.0.0" } })
+      const url = (yield* gateway.httpUrl).replace("0.0.0.0", "127.0.0.1")
+      yield* eventually("started", () => readFileSync(join(home, "logs/gateway.log"), "utf8").includes("started"))
+      assert.notInclude(gateway.stdout(), "web chat")
+      assert.strictEqual((yield* Effect.promise(() => fetch(`${url}/`))).status, 404)
+      const log = readFileSync(join(home, "logs/gateway.log"), "utf8")
+      for (const key of ["delivery.keep_days", "no_such_key"]) {
+        assert.lengthOf(
+          log.split("\n").filter((line) => line.includes(key)),
+          1,
+          key
+        )
+      }
+      assert.strictEqual(statSync(join(home, "gateway.lock")).mode & 0o777, 0o600)
+      yield* gateway.kill("SIGTERM")
     })
   )
 

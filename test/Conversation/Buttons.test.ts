@@ -19,7 +19,7 @@ const asking = (more: Partial<Extract<AgentEvent, { readonly _tag: "Approval" }>
           Stream.succeed<AgentEvent>({
             _tag: "Approval",
             promptId: "p",
-            command: turn.text,
+            command: turn.event.text,
             description: null,
             ...more
           }),

@@ -9,6 +9,7 @@ import type { Agent } from "../../src/Agent/Agent.ts"
 import * as Echo from "../../src/Agent/Echo.ts"
 import { Settings } from "../../src/Config/Settings.ts"
 import { GatewayControls } from "../../src/Conversation/Commands/GatewayControls.ts"
+import * as Expiry from "../../src/Conversation/Expiry.ts"
 import type { Prompts } from "../../src/Conversation/Prompts.ts"
 import { conversation } from "../../src/Gateway.ts"
 import type { Capabilities } from "../../src/Delivery/Outlet.ts"
@@ -19,18 +20,23 @@ import { Intake, type IntakeOutcome } from "../../src/Session/Intake.ts"
 import * as IntakeLive from "../../src/Session/IntakeLive.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
 import * as Revocation from "../../src/Session/Revocation.ts"
+import type { Sessions } from "../../src/Session/Sessions.ts"
+import * as SessionsLive from "../../src/Session/SessionsLive.ts"
+import type { SessionStore } from "../../src/Storage/SessionStore.ts"
 import { Database } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
 import { Installation } from "../../src/Storage/Installation.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
 import { PromptStore } from "../../src/Storage/PromptStore.ts"
 import { Outbox } from "../../src/Storage/Outbox.ts"
-import { Transcript } from "../../src/Storage/Transcript.ts"
+import type { Transcript } from "../../src/Storage/Transcript.ts"
 import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyDatabase.ts"
 import { quiet, until } from "../support/Passing.ts"
 import { keyed, ScriptedOutlet } from "../support/ScriptedOutlet.ts"
 
-type Services = Context.Context<Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts | GatewayControls>
+type Services = Context.Context<
+  Intake | Lanes | SendQueues | Journal | Inbox | Transcript | SessionStore | Sessions | Prompts | GatewayControls
+>
 
 export interface Said {
   readonly user?: string
@@ -51,7 +57,7 @@ export class Chat {
   private count = 0
   private life: { readonly scope: Scope.Closeable; readonly services: Services } | null = null
   private readonly process: Layer.Layer<
-    Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts | GatewayControls
+    Intake | Lanes | SendQueues | Journal | Inbox | Transcript | SessionStore | Sessions | Prompts | GatewayControls
   >
   readonly database: Database["Service"]
   /** The link is not served: as in the first moment of a process. */
@@ -64,16 +70,10 @@ export class Chat {
     this.process = Layer.mergeAll(IntakeLive.layer, Revocation.layer).pipe(
       Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Strangers.layer)),
       Layer.provideMerge(conversation),
-      Layer.provideMerge(Pairing.layer),
+      Layer.provideMerge(Layer.mergeAll(Pairing.layer, Expiry.layer)),
+      Layer.provideMerge(SessionsLive.layer),
       Layer.provideMerge(
-        Layer.mergeAll(
-          Journal.layer,
-          Inbox.layer,
-          Outbox.layer,
-          Transcript.layer,
-          Installation.layer,
-          PromptStore.layer
-        )
+        Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Installation.layer, PromptStore.layer)
       ),
       Layer.provide(Layer.succeedContext(database)),
       Layer.provide(options.agent ?? Echo.layer),
@@ -91,9 +91,20 @@ export class Chat {
     )
   }
 
-  get<I extends Intake | Lanes | SendQueues | Journal | Inbox | Transcript | Prompts | GatewayControls, S>(
-    tag: Context.Key<I, S>
-  ): S {
+  get<
+    I extends
+      | Intake
+      | Lanes
+      | SendQueues
+      | Journal
+      | Inbox
+      | Transcript
+      | SessionStore
+      | Sessions
+      | Prompts
+      | GatewayControls,
+    S
+  >(tag: Context.Key<I, S>): S {
     return Context.get(this.life!.services as Context.Context<I>, tag)
   }
 

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import * as Said from "../../src/Conversation/Commands/CommandTexts.ts"
 import * as Texts from "../../src/Conversation/Texts.ts"
 import { pass, quiet } from "../support/Passing.ts"
 import { keyed } from "../support/ScriptedOutlet.ts"
@@ -17,7 +18,7 @@ describe("a command that asks first", () => {
         yield* chat.say("hello")
         yield* chat.say("/new")
         yield* chat.say(word)
-        assert.deepStrictEqual(chat.texts(), ["hello", Texts.confirmation(Texts.confirmNew), Texts.freshSession])
+        assert.deepStrictEqual(chat.texts(), ["hello", Texts.confirmation(Said.session.confirmNew), Texts.freshSession])
         assert.deepStrictEqual(yield* chat.inbox, ["hello: done", "/new: done", `${word}: done`, "/new: done"])
       })
     )

@@ -23,7 +23,7 @@ const steerable = Layer.succeed(Agent, {
   name: "steerable",
   start: (turn) =>
     Effect.sync(() => {
-      const heard = [turn.text]
+      const heard = [turn.event.text]
       const final = (): AgentEvent => ({ _tag: "Final", text: heard.join(" | ") })
       return {
         events: Stream.fromEffect(Effect.andThen(Effect.sleep("1 minute"), Effect.sync(final))),
@@ -39,8 +39,8 @@ const counting = Layer.succeed(Agent, {
   start: (turn) =>
     Effect.gen(function* () {
       const wait = yield* Deferred.make<void>()
-      if (turn.text !== "wait") yield* Deferred.succeed(wait, undefined)
-      const text = `${turn.text}: ${turn.media.map(({ ref }) => ref).join(" ")}`
+      if (turn.event.text !== "wait") yield* Deferred.succeed(wait, undefined)
+      const text = `${turn.event.text}: ${turn.media.map(({ ref }) => ref).join(" ")}`
       return {
         events: Stream.fromEffect(
           Effect.as(Effect.raceFirst(Deferred.await(wait), Effect.sleep("10 seconds")), {

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Stream } from "effect"
 import { Agent, type AgentEvent } from "../../src/Agent/Agent.ts"
 import * as Texts from "../../src/Conversation/Texts.ts"
+import { builtIn } from "../../src/Session/ResetPolicy.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
 import { SqlError } from "effect/sql"
 import { pass, quiet, until } from "../support/Passing.ts"
@@ -135,7 +136,7 @@ describe("a turn", () => {
         yield* chat.start
       }
       yield* pass("10 seconds", "500 millis")
-      assert.deepStrictEqual(chat.texts(), [Texts.diedTooOften, "harmless"])
+      assert.deepStrictEqual(chat.texts(), [Texts.diedTooOften, Texts.sessionReset("suspended", builtIn), "harmless"])
       assert.deepStrictEqual(yield* chat.inbox, ["!sleep 60000 deadly: dead", "harmless: done"])
     })
   )

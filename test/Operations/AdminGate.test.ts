@@ -2,7 +2,8 @@
 import { createServer } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Redacted, Schema } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Redacted, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { AdminGate, guarded } from "../../src/Operations/AdminGate.ts"
 import * as RequestOrigin from "../../src/Operations/RequestOrigin.ts"
@@ -145,6 +146,36 @@ describe("with a key", () => {
     Effect.gen(function* () {
       const exit = yield* Effect.exit(Effect.scoped(serve({ key: "short", host: "127.0.0.1" })))
       assert.isTrue(Exit.isFailure(exit))
+    })
+  )
+})
+
+describe("guessing the bearer", () => {
+  it.effect("is answered later each time and not at all beyond a bound, while a login and one right key pass", () =>
+    Effect.gen(function* () {
+      const context = yield* Layer.build(AdminGate.layer({ key: Redacted.make(key), host: "0.0.0.0" }))
+      const gate = Context.get(context, AdminGate)
+      const request = (authorization: string) =>
+        ({ headers: { authorization }, cookies: {}, method: "GET", url: "/" }) as never
+      const ask = (authorization: string) =>
+        Effect.map(gate.refusal(request(authorization)), (refusal) => refusal?.status ?? 200)
+      const wait = Effect.fnUntraced(function* (millis: number) {
+        const asking = yield* Effect.forkChild(ask("Bearer wrong"))
+        yield* TestClock.adjust(Duration.millis(millis - 1))
+        assert.isUndefined(asking.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(yield* Fiber.join(asking), 401)
+      })
+      for (const millis of [100, 200, 400, 800, 1600, 3200, 5000, 5000]) yield* wait(millis)
+      assert.strictEqual(yield* ask(`Bearer ${key}`), 200)
+      const crowd = yield* Effect.forEach(Array.from({ length: 20 }), () => Effect.forkChild(ask("Bearer wrong")))
+      yield* TestClock.adjust(0)
+      assert.strictEqual(yield* ask("Bearer wrong"), 429)
+      assert.strictEqual(yield* ask(`Bearer ${key}`), 429)
+      yield* TestClock.adjust("1 minute")
+      for (const one of crowd) assert.strictEqual(yield* Fiber.join(one), 401)
+      assert.strictEqual(yield* ask(`Bearer ${key}`), 200)
+      yield* wait(100)
     })
   )
 })

@@ -8,6 +8,8 @@ import { Intake } from "../../src/Session/Intake.ts"
 import { KnownScopes } from "../../src/Session/KnownScopes.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
 import { Outbox } from "../../src/Storage/Outbox.ts"
+import { Access } from "../../src/Access/Access.ts"
+import { Pairing } from "../../src/Access/Pairing.ts"
 import { FakeAdapter, refusal } from "../support/FakeAdapter.ts"
 import { Faults, layer as faultyDatabase } from "../support/FaultyDatabase.ts"
 import { pass, quiet } from "../support/Passing.ts"
@@ -22,7 +24,8 @@ const supervise = Effect.fnUntraced(function* (...fakes: ReadonlyArray<FakeAdapt
   const scope = yield* Scope.make()
   const context = yield* Layer.build(
     Supervisor.layer.pipe(
-      Layer.provideMerge(SendQueues.layer),
+      Layer.provideMerge(Layer.mergeAll(SendQueues.layer, Access.layer)),
+      Layer.provideMerge(Pairing.layer),
       Layer.provideMerge(Layer.mergeAll(Journal.layer, Outbox.layer, intake, KnownScopes.layer)),
       Layer.provide(faultyDatabase(new Faults())),
       Layer.provide(Registry.layer(fakes.map((fake) => fake.registration))),

@@ -8,6 +8,8 @@ import { Effect, Fiber, Redacted } from "effect"
 import type { MediaRequest, Outlet, PromptRequest } from "../../src/Delivery/Outlet.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
 import * as Source from "../../src/Message/Source.ts"
+import { direct } from "../../src/Config/Outgoing.ts"
+import { fetchBy } from "../../src/Relay/ConnectorHttp.ts"
 import * as RelayMedia from "../../src/Relay/RelayMedia.ts"
 import { anchored } from "../../src/Relay/SlackThreads.ts"
 import { verify } from "../../src/Relay/UpgradeToken.ts"
@@ -281,7 +283,8 @@ describe("files over the connector (O7)", () => {
     const media = yield* RelayMedia.make({
       base: peer.base,
       token: Effect.sync(() => mint("gw", Redacted.value(secret), Date.now() / 1000)),
-      cache: path.join(peer.folder, "cache")
+      cache: path.join(peer.folder, "cache"),
+      fetch: fetchBy(direct)
     })
     return { ...peer, media }
   })

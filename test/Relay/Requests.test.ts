@@ -275,7 +275,7 @@ describe("the adapter (C2, L10)", () => {
       assert.strictEqual(state().status, "connected")
       connector.wire.end(4401)
       yield* settle
-      assert.deepInclude(state(), { status: "fatal", detail: "auth_revoked" })
+      assert.deepInclude(state(), { status: "disabled", detail: "auth_revoked" })
       // Disabled until its credentials change or somebody asks (C2, L10).
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(connector.dials.length, 1)

@@ -4,7 +4,7 @@ import * as Source from "../../src/Message/Source.ts"
 import { KnownScopes } from "../../src/Session/KnownScopes.ts"
 import { Database } from "../../src/Storage/Database.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
-import { opened } from "../../src/Storage/Transcript.ts"
+import { opened } from "../../src/Storage/SessionStore.ts"
 
 const storage = Layer.mergeAll(KnownScopes.layer, Journal.layer).pipe(
   Layer.provideMerge(Database.layer({ storage: "memory", filename: "" }))
@@ -15,10 +15,15 @@ describe("the scope of a chat that nobody who runs knows (relay O4)", () => {
     Effect.gen(function* () {
       const journal = yield* Journal
       const { scopeOf } = yield* KnownScopes
-      const route = (n: number) => ({ sessionKey: `key-${n}`, sessionId: `session-${n}`, createdAt: n })
+      const route = (n: number, source: Source.Source) => ({
+        sessionKey: `key-${n}`,
+        sessionId: `session-${n}`,
+        createdAt: n,
+        source
+      })
       yield* journal.commit([
-        ...opened(route(1), Source.make({ platform: "discord", chatId: "c", scopeId: "guild" })),
-        ...opened(route(2), Source.make({ platform: "discord", chatId: "dm" }))
+        ...opened(route(1, Source.make({ platform: "discord", chatId: "c", scopeId: "guild" }))),
+        ...opened(route(2, Source.make({ platform: "discord", chatId: "dm" })))
       ])
       assert.strictEqual(yield* scopeOf("discord", "c"), "guild")
       assert.isNull(yield* scopeOf("discord", "dm"))

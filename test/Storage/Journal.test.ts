@@ -36,8 +36,9 @@ const put = (key: string, value: string | null = key): Write => ({ statement: in
 const set = (key: string, value: string): Write => ({ statement: update, row: [key, value] })
 
 const values = Effect.flatMap(Database, (database) =>
-  Effect.map(database.execute("SELECT key, value FROM meta WHERE key <> 'installation' ORDER BY key", []), (rows) =>
-    Object.fromEntries(rows.map((row) => [String(row["key"]), String(row["value"])]))
+  Effect.map(
+    database.execute("SELECT key, value FROM meta WHERE key NOT IN ('installation', 'pseudonym_key') ORDER BY key", []),
+    (rows) => Object.fromEntries(rows.map((row) => [String(row["key"]), String(row["value"])]))
   )
 )
 

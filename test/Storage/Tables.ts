@@ -7,11 +7,13 @@ import { Database, type StorageError } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
 import { Outbox } from "../../src/Storage/Outbox.ts"
+import { SearchIndex } from "../../src/Storage/SearchIndex.ts"
+import { SessionStore } from "../../src/Storage/SessionStore.ts"
 import type * as Pruning from "../../src/Storage/Pruning.ts"
 import { Transcript } from "../../src/Storage/Transcript.ts"
 import * as Postgres from "../support/Postgres.ts"
 
-export type Storage = Database | Journal | Inbox | Outbox | Transcript
+export type Storage = Database | Journal | Inbox | Outbox | Transcript | SessionStore | SearchIndex
 
 /** Everything that ended before the time is deleted, in pieces so small that there are several. */
 export const pruned = Effect.fnUntraced(function* (prune: Pruning.Prune, before: number) {
@@ -27,7 +29,14 @@ const folder = Effect.acquireRelease(
 )
 
 const over = <E>(database: Layer.Layer<Database, E>): Layer.Layer<Storage, E> =>
-  Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Transcript.layer).pipe(Layer.provideMerge(database))
+  Layer.mergeAll(
+    Journal.layer,
+    Inbox.layer,
+    Outbox.layer,
+    Transcript.layer,
+    SessionStore.layer,
+    SearchIndex.layer
+  ).pipe(Layer.provideMerge(database))
 
 export const storages: ReadonlyArray<
   readonly [string, Layer.Layer<Storage, StorageError | Postgres.PostgresUnavailable>]

@@ -4,26 +4,33 @@ import { Effect } from "effect"
 import * as Source from "../../src/Message/Source.ts"
 import { Database } from "../../src/Storage/Database.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
-import { closed, opened, said, touched, Transcript } from "../../src/Storage/Transcript.ts"
+import { touched } from "../../src/Storage/Routes.ts"
+import { closed, opened as openedAt, SessionStore } from "../../src/Storage/SessionStore.ts"
+import { type Said, said, Transcript } from "../../src/Storage/Transcript.ts"
 import type { Storage } from "./Tables.ts"
 
 const source = Source.make({ platform: "test", chatId: "1", userId: "u" })
 const odd = "\u0000 \ud800 ' \" \\ 😀"
 const write = (...writes: Parameters<Journal["Service"]["commit"]>[0]) =>
   Effect.flatMap(Journal, (journal) => journal.commit(writes))
-const route = (key: string) => Effect.flatMap(Transcript, (transcript) => transcript.route(key))
-const history = (id: string, limit = 100) => Effect.flatMap(Transcript, (transcript) => transcript.history(id, limit))
+interface Opening {
+  readonly sessionKey: string
+  readonly sessionId: string
+  readonly createdAt: number
+}
+const opened = (route: Opening, from: Source.Source) => openedAt({ ...route, source: from })
+const route = (key: string) =>
+  Effect.flatMap(SessionStore, (store) =>
+    Effect.map(store.known(key, source), ({ route }): Opening | null =>
+      route === null ? null : { sessionKey: route.sessionKey, sessionId: route.sessionId, createdAt: route.createdAt }
+    )
+  )
+const history = (id: string, limit = 100) => Effect.flatMap(Transcript, (transcript) => transcript.rows(id, limit))
 const query = (sql: string) =>
   Effect.flatMap(Database, (database) =>
     Effect.map(database.execute(sql, []), (rows) => rows.map((row) => ({ ...row })))
   )
-const message = (
-  sessionId: string,
-  turn: string,
-  ordinal: number,
-  content: string,
-  more: Partial<Parameters<typeof said>[0]> = {}
-) =>
+const message = (sessionId: string, turn: string, ordinal: number, content: string, more: Partial<Said> = {}) =>
   said({
     sessionId,
     turn,
@@ -31,6 +38,7 @@ const message = (
     role: ordinal === 0 ? "user" : "assistant",
     content,
     timestamp: 1_900_000_000_000 + ordinal,
+    now: 0,
     platformMessageId: null,
     unanswered: false,
     ...more
@@ -57,14 +65,14 @@ export const transcriptContract = (it: Vitest.MethodsNonLive<Storage>): void => 
     Effect.gen(function* () {
       yield* write(...opened({ sessionKey: "k2", sessionId: "i2a", createdAt: 1 }, source))
       const second = { sessionKey: "k2", sessionId: "i2b", createdAt: 2 }
-      yield* write(closed("i2a", "session_reset", 2), ...opened(second, source))
+      yield* write(closed("i2a", "session_reset", 2, 1), ...opened(second, source))
       assert.deepStrictEqual(yield* route("k2"), second)
       const rows = yield* query("SELECT id, ended_at, end_reason FROM sessions WHERE session_key = 'k2' ORDER BY id")
       assert.deepStrictEqual(rows, [
         { id: "i2a", ended_at: 2, end_reason: "session_reset" },
         { id: "i2b", ended_at: null, end_reason: null }
       ])
-      yield* write(closed("i2a", "again", 9))
+      yield* write(closed("i2a", "idle", 9, 9))
       assert.deepStrictEqual(yield* query("SELECT end_reason FROM sessions WHERE id = 'i2a'"), [
         { end_reason: "session_reset" }
       ])

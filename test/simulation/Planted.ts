@@ -5,6 +5,7 @@
 import { Context, Effect, Layer } from "effect"
 import type { Wire } from "../../src/Relay/Dialer.ts"
 import type { Intake } from "../../src/Session/Intake.ts"
+import { fresh as freshRoute } from "../../src/Session/Entry.ts"
 import { Lanes } from "../../src/Session/Lanes.ts"
 import { Turns } from "../../src/Session/Turns.ts"
 import type { Database } from "../../src/Storage/Database.ts"
@@ -74,7 +75,8 @@ export const planted = {
                     joined: [],
                     sessionKey: row.sessionKey,
                     generation: row.id,
-                    route: null,
+                    route: freshRoute(row.sessionKey, `planted-${row.id}`, row.event.source, row.takenAt),
+                    begun: { isNew: true, reset: null, isFirstEver: false },
                     stopReason: () => null,
                     awaiting: () => {},
                     routed: () => {}

@@ -8,9 +8,11 @@ import type { SqlError } from "effect/sql"
 import type { Agent, Answer } from "../../Agent/Agent.ts"
 import type { Settings } from "../../Config/Settings.ts"
 import type { MessageEvent } from "../../Message/MessageEvent.ts"
+import type { Sessions } from "../../Session/Sessions.ts"
 import type { BusyPolicy, SessionView } from "../../Session/Turns.ts"
 import type { Write } from "../../Storage/BatchStatement.ts"
 import type { InboxRow } from "../../Storage/Inbox.ts"
+import type { Transcript } from "../../Storage/Transcript.ts"
 import type { Prompt } from "../Prompts.ts"
 import type { TurnRunner } from "../TurnRunner.ts"
 import type { Caller } from "./Caller.ts"
@@ -59,11 +61,13 @@ export interface Outcome {
   readonly beside?: string
   /** Asks first: nothing else of this outcome counts (`conversation F`). */
   readonly ask?: string
+  /** Short, after the commit. */
+  readonly after?: Effect.Effect<void>
   /** Acts outside the store, once, after the row is done (`commands D9`); what it says is a further answer. */
   readonly later?: Effect.Effect<string>
 }
 
-export type CommandNeeds = Agent | Settings | Skills | TurnRunner | GatewayControls
+export type CommandNeeds = Agent | Settings | Sessions | Transcript | Skills | TurnRunner | GatewayControls
 
 /** Nothing was changed; the command is tried again. */
 export type CommandFailure = SqlError.SqlError

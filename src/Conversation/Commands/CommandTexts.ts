@@ -89,9 +89,8 @@ export const turn = {
 }
 
 export const session = {
-  freshModel: (model: string): string => `Model: ${model}.`,
+  choicesDropped: "The model you had chosen was for the conversation before; /model chooses again.",
   freshTitle: (title: string): string => `Title: ${title}.`,
-  freshTip: "Tip: /resume brings an earlier conversation back.",
   titleEmpty: "The title was empty, so it has none.",
   titleTooLong: (length: number, limit: number): string => `The title has ${length} characters; ${limit} is the limit.`,
   titleTaken: (sessionId: string): string => `That title belongs to ${sessionId} already.`,
@@ -135,18 +134,17 @@ export const configuration = {
   modelIs: (model: string | null): string => `Model: ${model ?? "the agent's default"}`,
   modelSet: (model: string, provider: string | null): string =>
     `✅ ${model}${provider === null ? "" : ` (${provider})`} for this conversation.`,
-  modelSaved: (model: string, provider: string | null): string =>
-    `✅ ${model}${provider === null ? "" : ` (${provider})`} for this conversation, and saved for new ones.`,
+  modelGlobal: "What new conversations begin with is the agent's own configuration. Nothing was changed.",
   modelUnknown: (name: string, nearest: string | null): string =>
     `No model is called "${first(name, 60)}".${nearest === null ? "" : ` Did you mean ${nearest}?`} /model lists them. Nothing was changed.`,
   modelReset: "✅ Back to the agent's own model.",
   noReasoning: (agent: string): string => `The agent here (${agent}) has no levels of reasoning to choose from.`,
   reasoningIs: (level: string | null, levels: ReadonlyArray<string>): string =>
-    `Reasoning: ${level ?? "the agent's default"}. Choices: ${levels.join(", ")}, reset; show, hide.`,
+    `Reasoning: ${level ?? "the agent's default"}. Choices: ${levels.join(", ")}, reset.`,
   reasoningSet: (level: string): string => `✅ Reasoning ${level} for this conversation.`,
   reasoningReset: "✅ Reasoning as the agent has it.",
   reasoningUnknown: (levels: ReadonlyArray<string>): string => `Choose one of ${levels.join(", ")}, or reset.`,
-  reasoningResetGlobal: "A reset for all is not offered: remove agent.reasoning from the configuration.",
+  reasoningGlobal: "What new conversations begin with is the agent's own configuration. Nothing was changed.",
   saved: (key: string, value: string): string => `✅ ${key} is now ${value}. Saved.`,
   notSaved: (why: string): string => `⚠️ The configuration was not changed: ${why}`,
   overridden: (key: string, by: string): string =>
@@ -204,8 +202,24 @@ export const information = {
   profile: (profile: string, home: string | null): string =>
     `Profile: ${profile}${home === null ? "" : `\nHome: ${home}`}`,
   noTurns: "Nothing is running.",
-  usage: (messages: number, tokens: number, isEstimate: boolean): string =>
-    `Messages: ${messages}\nContext: ${isEstimate ? "about " : ""}${tokens} tokens${isEstimate ? " (an estimate)" : ""}`,
+  usage: (messages: number, tokens: number): string =>
+    `Messages: ${messages}\nLast prompt: ${tokens <= 1 ? "the agent did not tell" : `${tokens} tokens`}`,
+  summary: (of: {
+    readonly title: string | null
+    readonly startedAt: number
+    readonly lastActivityAt: number
+    readonly messages: number
+    readonly lastPromptTokens: number
+    readonly agent: string
+    readonly choices: { readonly model: string | null; readonly reasoning: string | null; readonly yolo: boolean }
+  }): ReadonlyArray<string> => [
+    ...(of.title === null ? [] : [`Title: ${of.title}`]),
+    `Begun: ${time(of.startedAt)}, last message: ${time(of.lastActivityAt)}`,
+    `Agent: ${of.agent}${of.choices.model === null ? "" : `, model ${of.choices.model}`}${
+      of.choices.reasoning === null ? "" : `, reasoning ${of.choices.reasoning}`
+    }${of.choices.yolo ? ", asks for no approvals" : ""}`,
+    `Messages: ${of.messages}${of.lastPromptTokens <= 1 ? "" : `, last prompt: ${of.lastPromptTokens} tokens`}`
+  ],
   noReset: "The agent here has no usage limit that could be reset.",
   debugWritten: (file: string): string => `🧾 The report is in ${file} on the gateway's machine. Nothing was uploaded.`,
   debugInDm: "🧾 The report was written on the gateway's machine. Ask in a direct message to see it."

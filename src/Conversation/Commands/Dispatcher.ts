@@ -7,7 +7,6 @@ import { Access } from "../../Access/Access.ts"
 import * as SlashAccess from "../../Access/SlashAccess.ts"
 import { Agent } from "../../Agent/Agent.ts"
 import { DestructiveSlashConfirm } from "../../Config/GatewaySettings.ts"
-import { live } from "../../Config/LiveSetting.ts"
 import { Settings } from "../../Config/Settings.ts"
 import type { Source } from "../../Message/Source.ts"
 import type { MessageEvent } from "../../Message/MessageEvent.ts"
@@ -71,7 +70,7 @@ export class Dispatcher extends Context.Service<
       const skills = yield* Skills
       const voice = yield* Voice
       const clock = yield* Clock.Clock
-      const confirms = yield* live(settings, DestructiveSlashConfirm)
+      const confirms = yield* settings.follow(DestructiveSlashConfirm)
       const quick = new Map(Object.entries(yield* settings.get(QuickCommandsSetting)))
       const verboseCommand = yield* settings.get(ToolProgressCommand)
       const needs = yield* Effect.context<CommandNeeds>()
@@ -265,6 +264,7 @@ export class Dispatcher extends Context.Service<
             if (prompts.take(prompt)) yield* prompt.resolve(outcome.answer)
           }
         }
+        if (outcome.after !== undefined) yield* outcome.after
         if (outcome.later !== undefined) yield* act(row, outcome.later)
         const id = turn === null ? undefined : receipt[owed.length]?.id
         return turn === null || id === undefined

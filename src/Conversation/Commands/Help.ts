@@ -16,10 +16,12 @@ export interface Entry {
 const worthShowing = ({ aliases, name }: CommandDef): ReadonlyArray<string> =>
   aliases.filter((alias) => alias.replaceAll(/[-_]/g, "") !== name.replaceAll(/[-_]/g, ""))
 
+/** Whatever the chat: it works, and there is a point in typing it. */
+export const isTyped = (def: CommandDef): boolean =>
+  def.isHidden !== true && def.isMissing !== true && def.inChats !== false
+
 export const isShown = (def: CommandDef, offer: Offer): boolean =>
-  def.isHidden !== true &&
-  def.isMissing !== true &&
-  def.inChats !== false &&
+  isTyped(def) &&
   (def.platforms === undefined || def.platforms.includes(offer.platform)) &&
   (def.isOffered === undefined || def.isOffered(offer))
 

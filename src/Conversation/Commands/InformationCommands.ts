@@ -1,7 +1,9 @@
 /** Commands that only tell something: help and lists, who the caller is, what runs here (`commands`, Information). */
 import { basename } from "node:path"
 import { Duration, Effect } from "effect"
+import { Sessions } from "../../Session/Sessions.ts"
 import { Settings } from "../../Config/Settings.ts"
+import { askerOf } from "./Asking.ts"
 import type { CommandDef, Run } from "./CommandDef.ts"
 import * as Said from "./CommandTexts.ts"
 import { GatewayControls } from "./GatewayControls.ts"
@@ -46,12 +48,15 @@ const profile: Run = Effect.fnUntraced(function* ({ caller, row }) {
   return { text: Said.information.profile(name, caller.isConfiguredAdmin && caller.scope === "dm" ? home : null) }
 })
 
-const status: Run = Effect.fnUntraced(function* ({ now, session }) {
+const status: Run = Effect.fnUntraced(function* (invocation) {
+  const { now, offer, session } = invocation
   const { queued, route, running } = session
+  const summary = route === null ? null : yield* (yield* Sessions).summary(askerOf(invocation))
   const platforms = (yield* GatewayControls).get("platforms")?.() ?? []
   return {
     text: [
       `Conversation: ${route?.sessionId ?? "not begun"}`,
+      ...(summary === null ? [] : Said.information.summary({ ...summary, agent: offer.agent.name })),
       running === null
         ? "Running: nothing"
         : `Running: yes, for ${Math.round(Duration.toSeconds(Duration.millis(now - running.takenAt)))} s`,
@@ -63,6 +68,13 @@ const status: Run = Effect.fnUntraced(function* ({ now, session }) {
           ])
     ].join("\n")
   }
+})
+
+const usage: Run = Effect.fnUntraced(function* (invocation) {
+  if (invocation.args.trim() !== "") return { text: Said.information.noReset }
+  const summary = yield* (yield* Sessions).summary(askerOf(invocation))
+  if (summary === null) return { text: Said.session.noSession }
+  return { text: Said.information.usage(summary.messages, summary.lastPromptTokens) }
 })
 
 const common = {
@@ -92,6 +104,15 @@ export const informationCommands: ReadonlyArray<CommandDef> = [
     run: status
   },
   { ...common, name: "whoami", help: "Show who you are here and what you may do", run: whoami },
+  {
+    ...common,
+    name: "usage",
+    args: "[reset]",
+    help: "Show what this conversation has used",
+    owner: "both",
+    policy: "no",
+    run: usage
+  },
   { ...common, name: "profile", help: "Show the profile of this gateway", run: profile },
   {
     ...common,

@@ -73,7 +73,7 @@ export const agentCommands: ReadonlyArray<CommandDef> = [
 ]
 
 const without = (
-  name: keyof typeof Said.missing & string,
+  name: string,
   group: Group,
   commandClass: CommandClass,
   args: string,

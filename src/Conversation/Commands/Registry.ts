@@ -1,5 +1,6 @@
 /** The one list of the gateway's commands (`commands`); parsing, help, menus, access and documentation come from it. */
 import { nearest } from "../../Config/Nearest.ts"
+import { choiceCommands } from "./ChoiceCommands.ts"
 import type { CommandDef } from "./CommandDef.ts"
 import { configurationCommands } from "./ConfigurationCommands.ts"
 import { informationCommands } from "./InformationCommands.ts"
@@ -11,6 +12,7 @@ import { turnCommands } from "./TurnCommands.ts"
 export const commands: ReadonlyArray<CommandDef> = [
   ...sessionCommands,
   ...turnCommands,
+  ...choiceCommands,
   ...configurationCommands,
   ...informationCommands,
   ...operationCommands,

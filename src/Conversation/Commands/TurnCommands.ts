@@ -1,8 +1,8 @@
 /** Commands about the running turn and what waits behind it (`commands`, Session: stop, queue, steer, background, approvals). */
-import { createHash } from "node:crypto"
 import { Effect } from "effect"
 import { Agent } from "../../Agent/Agent.ts"
 import type { MessageEvent, MessageType } from "../../Message/MessageEvent.ts"
+import * as Background from "../Background.ts"
 import * as Texts from "../Texts.ts"
 import { TurnRunner } from "../TurnRunner.ts"
 import type { CommandDef, Invocation, Outcome, Run } from "./CommandDef.ts"
@@ -44,37 +44,23 @@ const steer: Run = Effect.fnUntraced(function* (invocation) {
   return { text: Said.turn.steerQueued, turn }
 })
 
-/** The same for every run of the same row, so that a command carried out again names the same session. */
-const backgroundId = ({ row }: Invocation): string => {
-  const time = new Date(row.takenAt).toISOString().slice(11, 19).replaceAll(":", "")
-  return `bg_${time}_${createHash("sha256").update(`${row.link} ${row.id}`).digest("hex").slice(0, 6)}`
-}
-
-/** Under the chat's own key, so that it says where it belongs; no message of a platform can name such a session. */
-const backgroundKey = (sessionKey: string, id: string): string => `${sessionKey}#${id}`
-const isBackground = (sessionKey: string): boolean => /#bg_\d{6}_[0-9a-f]{6}$/.test(sessionKey)
-
 const background: Run = Effect.fnUntraced(function* (invocation) {
   const { args, row, session } = invocation
   if (isEmpty(invocation)) return { text: Said.usage("background", "TEXT") }
   const controls = yield* GatewayControls
   const turns = controls.get("turns")
   if (turns === null) return { text: Said.dispatch.notHere("background") }
-  const running = turns().filter((turn) => isBackground(turn.sessionKey))
+  const running = turns().filter((turn) => Background.isBackground(turn.sessionKey))
   const here = running.filter((turn) => turn.sessionKey.startsWith(`${session.sessionKey}#`))
   if (here.length >= backgroundPerChat) return { text: Said.turn.backgroundFull(backgroundPerChat, "per chat") }
   if (running.length >= backgroundInAll) return { text: Said.turn.backgroundFull(backgroundInAll, "in all") }
-  const id = backgroundId(invocation)
+  const id = Background.idOf(row)
   return {
     text: Said.turn.background(id, args),
     turn: messageOf(row.event, args),
-    beside: backgroundKey(session.sessionKey, id)
+    beside: Background.keyOf(session.sessionKey, id)
   }
 })
-
-/** Headed by what was asked, because the conversation went on meanwhile. */
-export const headed = (sessionKey: string, prompt: string, text: string): string =>
-  isBackground(sessionKey) ? `${Said.turn.backgroundDone(prompt)}\n\n${text}` : text
 
 const decided =
   (choice: "once" | "session" | "always" | "deny", text: string) =>
@@ -107,7 +93,7 @@ const agents: Run = Effect.fnUntraced(function* ({ caller, now, session }) {
   const agent = yield* Agent
   const lines = all.slice(0, shownTurns).map(({ isStopping, row, sessionId, sessionKey }, i) => {
     const seconds = Math.max(0, Math.round((now - row.takenAt) / 1000))
-    const marks = [isBackground(sessionKey) ? "background" : "", ofHere(sessionKey) ? "this chat" : ""]
+    const marks = [Background.isBackground(sessionKey) ? "background" : "", ofHere(sessionKey) ? "this chat" : ""]
     const notes = marks.filter((mark) => mark !== "").map((mark) => ` (${mark})`)
     return `${i + 1}. ${sessionKey}: ${isStopping ? "stopping" : "running"}, ${seconds} s, ${sessionId ?? "new"}, ${agent.name}${notes.join("")}`
   })

@@ -1,0 +1,19 @@
+/** Which topic is run by what. A new topic is one line here and one `Topic` beside it; files without a line are listed. */
+import * as Relay from "./RelayTopics.ts"
+import * as Session from "./SessionTopics.ts"
+import type { Topic } from "./Topic.ts"
+
+export const topics: Readonly<Record<string, Topic>> = {
+  session_key: Session.sessionKey,
+  session_source: Session.sessionSource,
+  whatsapp_identity: Session.whatsappIdentity,
+  silence_filter: Session.silenceFilter,
+  send_error_class: Session.sendErrorClass,
+  relay_len_unit: Session.lengthUnit,
+  relay_dial_url: Relay.relayDialUrl,
+  relay_auth_token: Relay.relayAuthToken,
+  relay_descriptor: Relay.relayDescriptor,
+  relay_event_from_wire: Relay.relayEventFromWire,
+  relay_passthrough: Relay.relayPassthrough,
+  relay_discord_interaction: Relay.relayDiscordInteraction
+}
