@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import path from "node:path"
 import { Duration } from "effect"
 import { accessSettings } from "../src/Access/KnownSettings.ts"
+import { agentSettings } from "../src/Agent/AgentSettings.ts"
 import { gatewaySettings } from "../src/Config/GatewaySettings.ts"
 import { outgoingSettings } from "../src/Config/Outgoing.ts"
 import type { Setting } from "../src/Config/Setting.ts"
@@ -21,9 +22,9 @@ const code = (text: string): string => (text.includes("`") ? `\`\` ${text} \`\``
 
 const valueOf = (value: unknown): string => {
   if (value === null || (Array.isArray(value) && value.length === 0)) return "none"
+  if (typeof value === "object" && Object.keys(value).length === 0) return "none"
   if (Duration.isDuration(value)) return code(String(Duration.toSeconds(value)))
   if (typeof value === "object" && "_tag" in value) return code(String(value._tag))
-  if (typeof value === "object" && !Array.isArray(value) && Object.keys(value).length === 0) return "none"
   return typeof value === "string" ? (value === "" ? "empty" : code(value)) : code(String(value))
 }
 
@@ -49,6 +50,7 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
 
 const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   gateway: gatewaySettings,
+  agents: agentSettings,
   relay: relaySettings,
   policy: Object.values(Policy.settingsOf("PLATFORM")),
   outgoing: outgoingSettings,

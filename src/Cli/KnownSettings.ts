@@ -4,6 +4,7 @@
  */
 import { Effect } from "effect"
 import { accessSettings } from "../Access/KnownSettings.ts"
+import { agentSettings } from "../Agent/AgentSettings.ts"
 import { ConfigError, type ConfigProblem } from "../Config/ConfigError.ts"
 import { outgoingSettings } from "../Config/Outgoing.ts"
 import { gatewaySettings } from "../Config/GatewaySettings.ts"
@@ -19,6 +20,7 @@ import { sessionSettings } from "../Session/SessionSettings.ts"
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...gatewaySettings,
   ...relaySettings,
+  ...agentSettings,
   ...outgoingSettings,
   ...commandSettings,
   ...sessionSettings,

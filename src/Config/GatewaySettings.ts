@@ -308,18 +308,26 @@ const RelayUrl = Setting.make({
   description: "the connector to dial"
 })
 
-const AcpCommand = Setting.make({
+export const AcpCommand = Setting.make({
   env: "SWITCHBOARD_ACP_COMMAND",
   kind: Setting.optionalText,
   default: null,
   description: "command of an Agent Client Protocol agent"
 })
 
-const OpenAiBaseUrl = Setting.make({
+export const OpenAiBaseUrl = Setting.make({
   env: "OPENAI_BASE_URL",
   kind: Setting.optionalText,
   default: null,
   description: "an OpenAI-compatible endpoint"
+})
+
+export const ProxyUrl = Setting.make({
+  key: "gateway.proxy_url",
+  env: "GATEWAY_PROXY_URL",
+  kind: Setting.optionalText,
+  default: null,
+  description: "another gateway whose agent answers; takes the place of SWITCHBOARD_AGENT"
 })
 
 /** The local connector runs when asked for, else exactly when no relay URL is set. */
@@ -329,9 +337,10 @@ export const connectorEnabled = Effect.gen(function* () {
   return wanted === null ? (yield* settings.get(RelayUrl)) === null : wanted === "on"
 })
 
-/** The named agent, else the one that is configured, else `echo`. An API key alone may be another program's. */
+/** The one behind the proxy URL (`conversation X1`), the named agent, else the one that is configured, else `echo`. An API key alone may be another program's. */
 export const agentKind = Effect.gen(function* () {
   const settings = yield* Settings
+  if ((yield* settings.get(ProxyUrl)) !== null) return "proxy" as const
   const named = yield* settings.get(Agent)
   if (named !== null) return named
   if ((yield* settings.get(AcpCommand)) !== null) return "acp" as const

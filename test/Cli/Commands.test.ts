@@ -134,13 +134,13 @@ describe("config", () => {
     })
   )
 
-  it.live("check refuses an agent that this version does not have", () =>
+  it.live("check refuses an agent that lacks what it needs", () =>
     Effect.gen(function* () {
       const { code, stdout } = yield* command(yield* makeHome, ["config", "check"], {
         env: { SWITCHBOARD_AGENT: "acp" }
       })
       assert.strictEqual(code, 78)
-      assert.include(stdout, "SWITCHBOARD_AGENT")
+      assert.include(stdout, "SWITCHBOARD_ACP_COMMAND")
     })
   )
 
