@@ -47,6 +47,9 @@ type Services = Context.Context<
   Intake | Lanes | SendQueues | Journal | Inbox | Transcript | SessionStore | Sessions | Prompts | GatewayControls
 >
 
+/** No test asks a resolver: a name leads nowhere. */
+const mediaCache = MediaCache.layerWith((host) => Promise.reject(new Error(`nobody knows ${host}`)))
+
 export interface Said {
   readonly user?: string
   readonly chat?: string
@@ -85,7 +88,7 @@ export class Chat {
         Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
       ),
       Layer.provideMerge(Attachments.layer),
-      Layer.provideMerge(Layer.mergeAll(Pairing.layer, Expiry.layer, MediaCache.layer)),
+      Layer.provideMerge(Layer.mergeAll(Pairing.layer, Expiry.layer, mediaCache)),
       Layer.provideMerge(SessionsLive.layer),
       Layer.provideMerge(Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Installation.layer)),
       Layer.provide(Layer.succeedContext(database)),
