@@ -148,6 +148,7 @@ const noTurns = Layer.succeed(Lanes, {
   edited: () => {},
   interrupt: () => Effect.succeed(false),
   drain: () => Effect.succeed(0),
+  hold: () => Effect.void,
   stopAll: Effect.void,
   oldestWaiting: () => null,
   turns: () => [],
