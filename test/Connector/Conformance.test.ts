@@ -30,7 +30,7 @@ const judgeGateway = (flaw: string, only?: ReadonlyArray<string>) =>
 
 /** What is looked at in every frame needs something that makes frames. */
 const provoking = ["interrupt", "redelivery", "in-flight"]
-const provoked = [
+const provoked: ReadonlySet<string> = new Set([
   "own-lines",
   "own-frames",
   "hello-first",
@@ -40,7 +40,7 @@ const provoked = [
   "limit",
   "typing-clear",
   "format-hints"
-]
+])
 
 const judgeConnector = (flaw: string, only?: ReadonlyArray<string>) =>
   Effect.gen(function* () {
@@ -60,7 +60,7 @@ const table = <E>(
     const survivors = yield* Effect.forEach(
       names,
       (name) =>
-        Effect.map(judge(name, provoked.includes(name) ? [...provoking, name] : [name]), (verdicts) =>
+        Effect.map(judge(name, provoked.has(name) ? [...provoking, name] : [name]), (verdicts) =>
           verdicts.some((verdict) => verdict.name === name && verdict.outcome === "FAIL") ? [] : [name]
         ),
       { concurrency }
@@ -77,10 +77,7 @@ describe("the conformance kit", () => {
   it("is documented check by check", () => {
     const page = readFileSync(path.join(import.meta.dirname, "../../docs/conformance.md"), "utf8")
     const documented = new Set([...page.matchAll(/^\| \w+ \| `([\w-]+)` \|/gm)].map(([, name]) => name))
-    assert.deepStrictEqual(
-      [...documented].toSorted(),
-      [...new Set([...GatewayKit.names, ...ConnectorKit.names])].toSorted()
-    )
+    assert.deepStrictEqual(documented, new Set([...GatewayKit.names, ...ConnectorKit.names]))
   })
 
   it.live(

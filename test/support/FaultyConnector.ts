@@ -134,7 +134,7 @@ export class FaultyConnector {
     if (this.isLive) return
     this.isLive = true
     const replayed = this.has("replay") ? this.waiting.toReversed() : this.waiting
-    for (const message of [...replayed]) this.deliver(message)
+    for (const message of replayed) this.deliver(message)
   }
 
   private act(action: JsonObject): JsonObject {

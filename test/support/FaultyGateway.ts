@@ -295,14 +295,13 @@ class FaultyGateway implements Running {
   }
 
   private run(chatId: string): void {
-    const waiting = this.disk.rows.filter((row) => row.chatId === chatId && row.state !== "done")
-    const row = waiting[0]
+    const row = this.disk.rows.find((row) => row.chatId === chatId && row.state !== "done")
     if (row === undefined || row.state !== "waiting" || this.isDead) return
     row.state = "running"
     const [word = "", millis = ""] = row.text.split(" ")
     const slept = word === "!sleep"
     const text = slept ? row.text.split(" ").slice(2).join(" ") : row.text
-    if (slept) this.action("typing", row, { ...(this.has("typing-clear") ? { content: "" } : {}) })
+    if (slept) this.action("typing", row, this.has("typing-clear") ? { content: "" } : {})
     const turn = this.later(slept ? Number(millis) : 1, () => {
       this.turns.delete(chatId)
       row.state = "owed"

@@ -98,9 +98,9 @@ const handshake: ReadonlyArray<GatewayCheck> = [
   check("H3", "hello", "one hello for each identity comes first", ({ connector }) =>
     Effect.gen(function* () {
       yield* until("hello", () => connector.link?.hellos.length === connector.identities.length)
-      const got = connector.link?.hellos.map(({ botId, platform }) => `${platform}:${botId}`)
-      const wanted = connector.identities.map(({ botId, platform }) => `${platform}:${botId}`)
-      yield* expect(got?.toString() === wanted.toString(), () => `hello for ${got}, wanted ${wanted}`)
+      const got = connector.link?.hellos.map(({ botId, platform }) => `${platform}:${botId}`).join(", ")
+      const wanted = connector.identities.map(({ botId, platform }) => `${platform}:${botId}`).join(", ")
+      yield* expect(got === wanted, () => `hello for ${got ?? "nobody"}, wanted ${wanted}`)
     })
   )
 ]
