@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto"
 import { Effect, Result, type Scope } from "effect"
-import { ActionResult, decodeResult } from "../../Relay/OutboundAction.ts"
+import { type ActionResult, decodeResult } from "../../Relay/OutboundAction.ts"
 import { type Check, CheckFailed, type CheckSkipped, expect, judge, skip, until, type Verdict } from "./Check.ts"
 import { type ConnectorOptions, dial, type KitGateway, unique } from "./KitGateway.ts"
 
@@ -34,7 +34,7 @@ const chatOf = ({ chat }: ConnectorOptions): Judging<string> =>
 const sayOf = ({ say }: ConnectorOptions): Judging<(text: string) => Effect.Effect<void, CheckFailed>> =>
   say === null ? skip("it needs somebody who writes (--say)") : Effect.succeed(say)
 
-const resultOf = (result: unknown): Effect.Effect<typeof ActionResult.Type, CheckFailed> => {
+const resultOf = (result: unknown): Effect.Effect<ActionResult, CheckFailed> => {
   const decoded = decodeResult(result)
   return Result.isSuccess(decoded)
     ? Effect.succeed(decoded.success)
@@ -43,9 +43,8 @@ const resultOf = (result: unknown): Effect.Effect<typeof ActionResult.Type, Chec
 
 const act = (gateway: KitGateway, action: object) => Effect.flatMap(gateway.request(action), resultOf)
 
-const succeeded = (result: typeof ActionResult.Type) =>
-  expect(result.success, () => `it was refused: ${JSON.stringify(result)}`)
-const refused = (result: typeof ActionResult.Type) => expect(!result.success, () => "it succeeded")
+const succeeded = (result: ActionResult) => expect(result.success, () => `it was refused: ${JSON.stringify(result)}`)
+const refused = (result: ActionResult) => expect(!result.success, () => "it succeeded")
 
 const key = () => ({ idempotency_key: randomBytes(16).toString("hex") })
 const described = (gateway: KitGateway) => gateway.of("descriptor").at(-1)!.descriptor
