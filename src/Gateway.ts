@@ -23,6 +23,8 @@ import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
 import { Voice } from "./Conversation/Voice.ts"
+import { Attachments } from "./Delivery/Attachments.ts"
+import { MediaCache } from "./Delivery/MediaCache.ts"
 import * as Reply from "./Delivery/Reply.ts"
 import { SendQueues } from "./Delivery/SendQueues.ts"
 import * as ChatControls from "./Operations/ChatControls.ts"
@@ -86,7 +88,8 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(
       Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
     ),
-    Layer.provideMerge(Layer.mergeAll(Retention.layer, Expiry.layer, Pairing.layer)),
+    Layer.provideMerge(Attachments.layer),
+    Layer.provideMerge(Layer.mergeAll(Retention.layer, Expiry.layer, Pairing.layer, MediaCache.layer)),
     Layer.provideMerge(SessionsLive.layer),
     Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Installation.layer, KnownScopes.layer))
   )

@@ -59,7 +59,7 @@ const show = Command.make("show", { json }, ({ json }) =>
     const settings = yield* Settings
     const isListed = ({ origin }: { readonly origin: string }, setting: Setting<unknown>) =>
       // Dozens of keys for each of two dozen platforms: only those that are set are worth a line.
-      origin !== "default" || !(ofPlatforms.has(setting) || /^platforms\./.test(nameOf(setting)))
+      origin !== "default" || !(ofPlatforms.has(setting) || nameOf(setting).startsWith("platforms."))
     const rows = knownSettings
       .map((setting) => ({ setting, ...settings.explain(setting) }))
       .filter((row) => isListed(row, row.setting))

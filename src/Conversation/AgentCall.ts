@@ -3,7 +3,7 @@
  * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
  */
 import { Clock, Context, Duration, Effect, type Fiber, Layer, Schedule, type Scope, Stream } from "effect"
-import { Agent, type AgentError, type AgentEvent, type AgentRun } from "../Agent/Agent.ts"
+import { Agent, type AgentError, type AgentEvent, type AgentRun, type Usage } from "../Agent/Agent.ts"
 import {
   AgentClarifyTimeout,
   AgentGatewayTimeout,
@@ -15,14 +15,17 @@ import {
 } from "../Config/GatewaySettings.ts"
 import { redact } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
+import type { Named } from "../Delivery/Attachments.ts"
+import * as DisplaySettings from "../Delivery/DisplaySettings.ts"
+import { MediaCache } from "../Delivery/MediaCache.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
-import type { Media } from "../Message/MessageEvent.ts"
+import type { Media, MessageEvent } from "../Message/MessageEvent.ts"
 import type { Turn } from "../Session/Turns.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { replay } from "../Session/Replay.ts"
 import { Transcript } from "../Storage/Transcript.ts"
-import { withContext } from "./ChannelContext.ts"
+import { prepare as prepareWith } from "./Preparation.ts"
 import * as Preview from "./Preview.ts"
 import { Prompts } from "./Prompts.ts"
 import { ContextPrompts } from "./ContextPrompt.ts"
@@ -36,7 +39,7 @@ const historyBound = 200
 /** What a turn has come to before it is stored. */
 export interface Produced {
   readonly text: string
-  readonly attachments: ReadonlyArray<string>
+  readonly attachments: ReadonlyArray<Named>
 }
 
 /** What one run keeps track of. */
@@ -44,7 +47,7 @@ export interface Run extends Voice.Occasion {
   readonly turn: Turn
   readonly outlet: Outlet | null
   preview: Preview.Preview | null
-  attachments: Array<string>
+  attachments: Array<Named>
   /** Interim texts so far: each has keys of its own, the same in a second run of the turn. */
   interim: number
   prompts: number
@@ -54,6 +57,10 @@ export interface Run extends Voice.Occasion {
   lastActive: number
   /** The agent gave none for too long, and its fiber was interrupted for that. */
   isStuck: boolean
+  /** The latest figures that the agent told. */
+  usage: Usage | null
+  /** The tool that the last line told of. */
+  lastTool: string | null
 }
 
 /** The indicator belongs to the message, wherever its answer goes (`relay L11`). */
@@ -90,6 +97,7 @@ export class AgentCall extends Context.Service<
     AgentCall,
     Effect.gen(function* () {
       const agent = yield* Agent
+      const cache = yield* MediaCache
       const journal = yield* Journal
       const queues = yield* SendQueues
       const transcript = yield* Transcript
@@ -108,6 +116,8 @@ export class AgentCall extends Context.Service<
       }
       const inactivity = Duration.toMillis(yield* settings.get(AgentGatewayTimeout))
       const clock = yield* Clock.Clock
+      const prepare = (event: MessageEvent) => Effect.provideService(prepareWith(event), MediaCache, cache)
+      const display = yield* DisplaySettings.read
       const running = new Map<string, AgentRun>()
       const watched = new Map<Run, Fiber.Fiber<unknown, unknown>>()
 
@@ -181,13 +191,14 @@ export class AgentCall extends Context.Service<
         const indicator =
           run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, typingTarget(run)) : null
         const { choices, sessionId } = turn.route
+        const prepared = yield* prepare({ ...event, media: yield* readable(run.outlet, event.media) })
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: [...TurnNotes.notesOf(turn), withContext(event)].join("\n\n"),
-          media: yield* readable(run.outlet, event.media),
+          text: [...TurnNotes.notesOf(turn), prepared.text].join("\n\n"),
+          media: prepared.media,
           context: contextPrompts.of(event.source),
           choices,
           history: Effect.map(transcript.rows(sessionId, historyBound), (rows) =>
@@ -207,7 +218,15 @@ export class AgentCall extends Context.Service<
               if (running.get(turn.sessionKey) === agentRun) running.delete(turn.sessionKey)
             })
         )
-        const streams = run.outlet !== null && run.capabilities.edit && (streaming ?? run.capabilities.streaming)
+        const { platform } = run.target
+        const shown = {
+          streaming: DisplaySettings.resolve(display, platform, "streaming"),
+          tools: DisplaySettings.resolve(display, platform, "tool_progress"),
+          previewLength: DisplaySettings.resolve(display, platform, "tool_preview_length"),
+          interim: DisplaySettings.showsInterim(display, platform)
+        }
+        const streams =
+          run.outlet !== null && run.capabilities.edit && (shown.streaming ?? streaming ?? run.capabilities.streaming)
         let text = ""
         yield* Stream.runForEach(agentRun.events, (event): Effect.Effect<void, never, Scope.Scope> => {
           run.lastActive = clock.currentTimeMillisUnsafe()
@@ -218,30 +237,36 @@ export class AgentCall extends Context.Service<
             case "TextDelta":
               return streams && run.outlet !== null ? grow(run, run.outlet, event.text) : Effect.void
             case "Commentary":
+              if (!shown.interim) return Effect.void
               return interject(run, {
                 kind: "commentary",
                 cause: `${run.cause}:${run.interim++}`,
                 text: event.text,
                 notify: false
               })
-            case "ToolStarted":
+            case "ToolStarted": {
+              const isSame = run.lastTool === event.tool
+              run.lastTool = event.tool
+              if (shown.tools === "off" || (shown.tools === "new" && isSame)) return Effect.void
               return interject(run, {
                 kind: "tool",
                 cause: `${run.cause}:${run.interim++}`,
-                text: Texts.toolLine(event.tool, event.preview),
+                text: Texts.toolLine(event.tool, event.preview, shown.previewLength),
                 notify: false,
                 replyTo: null
               })
+            }
+            case "Usage":
+              run.usage = event.usage
+              run.promptTokens = event.usage.contextTokens ?? run.promptTokens
+              return Effect.void
             case "ToolFinished":
             case "Reasoning":
             case "Plan":
               return Effect.void
-            case "Usage":
-              run.promptTokens = event.usage.contextTokens ?? run.promptTokens
-              return Effect.void
             case "Attachment":
               return Effect.sync(() => {
-                run.attachments.push(Texts.attachment(event.ref, event.caption))
+                run.attachments.push({ ref: event.ref, caption: event.caption })
               })
             case "Question":
             case "Approval":

@@ -21,6 +21,8 @@ import { TurnRunner } from "../../src/Conversation/TurnRunner.ts"
 import { Voice } from "../../src/Conversation/Voice.ts"
 import { Typing } from "../../src/Conversation/Typing.ts"
 import type { Capabilities } from "../../src/Delivery/Outlet.ts"
+import { Attachments } from "../../src/Delivery/Attachments.ts"
+import { MediaCache } from "../../src/Delivery/MediaCache.ts"
 import { SendQueues } from "../../src/Delivery/SendQueues.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
 import * as Source from "../../src/Message/Source.ts"
@@ -82,7 +84,8 @@ export class Chat {
       Layer.provideMerge(
         Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
       ),
-      Layer.provideMerge(Layer.mergeAll(Pairing.layer, Expiry.layer)),
+      Layer.provideMerge(Attachments.layer),
+      Layer.provideMerge(Layer.mergeAll(Pairing.layer, Expiry.layer, MediaCache.layer)),
       Layer.provideMerge(SessionsLive.layer),
       Layer.provideMerge(Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Installation.layer)),
       Layer.provide(Layer.succeedContext(database)),
