@@ -12,6 +12,7 @@ import * as Echo from "./Agent/Echo.ts"
 import type { ConfigError } from "./Config/ConfigError.ts"
 import { Storage } from "./Config/GatewaySettings.ts"
 import { Settings } from "./Config/Settings.ts"
+import { Asking } from "./Conversation/Asking.ts"
 import { AgentCall } from "./Conversation/AgentCall.ts"
 import { ContextPrompts } from "./Conversation/ContextPrompt.ts"
 import * as Conversation from "./Conversation/Conversation.ts"
@@ -81,7 +82,7 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(Layer.mergeAll(IntakeLive.layer, Revocation.layer)),
     Layer.provideMerge(Layer.mergeAll(lanes, Strangers.layer)),
     Layer.provideMerge(Conversation.layer),
-    Layer.provideMerge(Dispatcher.layer),
+    Layer.provideMerge(Layer.mergeAll(Dispatcher.layer, Asking.layer)),
     Layer.provideMerge(TurnRunner.layer),
     Layer.provideMerge(AgentCall.layer),
     Layer.provideMerge(Layer.mergeAll(Voice.layer, ContextPrompts.layer)),

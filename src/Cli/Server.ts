@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, Deferred, Effect, Layer, Redacted, type Scope, SubscriptionRef } from "effect"
 import { HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
-import { AdminKey, HttpHost, HttpPort } from "../Config/GatewaySettings.ts"
+import { AdminKey, HttpHost, HttpPort, McpToken } from "../Config/GatewaySettings.ts"
 import * as ConfigWatch from "../Config/ConfigWatch.ts"
 import { registerSecret } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
@@ -18,6 +18,8 @@ import { Health } from "../Operations/Health.ts"
 import { Home } from "../Operations/Home.ts"
 import { HomeLock } from "../Operations/HomeLock.ts"
 import * as IdleWatch from "../Operations/IdleWatch.ts"
+import { SessionTokens } from "../Operations/Mcp/Caller.ts"
+import * as McpRoutes from "../Operations/Mcp/McpRoutes.ts"
 import * as Metrics from "../Operations/Metrics.ts"
 import { isLoopback } from "../Operations/RequestOrigin.ts"
 import { StateFile } from "../Operations/StateFile.ts"
@@ -101,8 +103,17 @@ export const routes = (plan: Plan, secret: Redacted.Redacted) => {
     : answer(HttpRouter.toHttpEffect(common))
 }
 
-/** What asks the running gateway: turns and messages (`/v1`). */
-const lateRoutes = LateRoutes.arrived(HttpRouter.toHttpEffect(TurnRoutes.layer)).pipe(Layer.provide(adminGate))
+/** What asks the running gateway: turns and messages (`/v1`), tools (`/mcp`). */
+const lateRoutes = (plan: Plan) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const settings = yield* Settings
+      const token = yield* settings.get(McpToken)
+      const hasAdminKey = (yield* settings.get(AdminKey)) !== null
+      const routes = Layer.mergeAll(TurnRoutes.layer, McpRoutes.layer({ token, hasAdminKey, links: plan.names }))
+      return LateRoutes.arrived(HttpRouter.toHttpEffect(routes))
+    })
+  ).pipe(Layer.provide(adminGate))
 
 /** Whether the web chat is served to anybody; on an open bind without a key it answers 404 (`operations S4`). */
 export const isChatOpen = (plan: Plan) =>
@@ -148,12 +159,18 @@ export const layer = (plan: Plan, agent: ChosenAgent) =>
           })
         })
       )
-      return Layer.mergeAll(arrived, lateRoutes, ApiLink.layer, IdleWatch.layer, ConfigWatch.layer(knownSettings)).pipe(
+      return Layer.mergeAll(
+        arrived,
+        lateRoutes(plan),
+        ApiLink.layer,
+        IdleWatch.layer,
+        ConfigWatch.layer(knownSettings)
+      ).pipe(
         Layer.provideMerge(Gateway.layerCore),
         Layer.provide(registry(plan, secret)),
         Layer.provide(agent.layer),
         Layer.provide(routes(plan, secret)),
-        Layer.provide(Layer.mergeAll(Readiness.layer, Wake.layer, LateRoutes.layer)),
+        Layer.provide(Layer.mergeAll(Readiness.layer, Wake.layer, LateRoutes.layer, SessionTokens.layer)),
         Layer.provideMerge(databaseOfSettings),
         Layer.provideMerge(listener),
         Layer.provide(StateFile.layer),

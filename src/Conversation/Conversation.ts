@@ -6,7 +6,7 @@ import { Clock, Effect, Layer } from "effect"
 import { Access } from "../Access/Access.ts"
 import { DisplayBusyAckEnabled } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
-import { type Notice, Turns } from "../Session/Turns.ts"
+import { type Notice, type Turn, Turns } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
 import { ended, type InboxRow, refused, waiting } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
@@ -63,12 +63,41 @@ export const layer = Layer.effect(
                 .commit([ended(row.id, "revoked", clock.currentTimeMillisUnsafe(), `access rule ${rule}`)])
                 .pipe(Effect.asVoid, notStored("a message whose sender may no longer speak was not set aside"))
       )
+    const answer: Turns["Service"]["answer"] = Effect.fnUntraced(
+      function* (sessionKey, row) {
+        const prompt = prompts.of(sessionKey)
+        const answer = prompt === null || !mayAnswer(access, prompt, row) ? null : answerOf(prompt, row.event.text)
+        if (prompt === null || answer === null) return false
+        // Stored first: an answer that cannot be stored leaves the question open.
+        yield* journal.commit([
+          ended(row.id, "done", clock.currentTimeMillisUnsafe(), "an answer"),
+          ...(prompt.outside?.(answer) ?? [])
+        ])
+        if (prompts.of(sessionKey) === prompt) {
+          prompts.take(sessionKey, prompt)
+          yield* prompt.resolve(answer)
+        }
+        return true
+      },
+      Effect.catch((error) => Effect.as(Effect.logError("an answer was not stored", error.message), false))
+    )
+
+    /** A question from outside waits without a turn: the message that would begin one answers it instead. */
+    const runs = (turn: Turn): Effect.Effect<void> =>
+      Effect.suspend(() =>
+        Effect.ensuring(runner.run(turn), Effect.sync(prompts.attend(turn.sessionKey, turn.awaiting)))
+      )
+    const begin = (turn: Turn): Effect.Effect<void> =>
+      turn.row.internal !== undefined || prompts.of(turn.sessionKey)?.outside === undefined
+        ? runs(turn)
+        : Effect.flatMap(answer(turn.sessionKey, turn.row), (answered) => (answered ? Effect.void : runs(turn)))
+
     return {
       classify: (row) => {
         const command = row.internal === "queued" || row.internal === "background" ? null : dispatcher.read(row.event)
         return command === null ? { _tag: "Message" as const } : { _tag: "Command" as const, ...command }
       },
-      run: (turn) => Effect.asVoid(ifStillAllowed(turn.row, runner.run(turn))),
+      run: (turn) => Effect.asVoid(ifStillAllowed(turn.row, begin(turn))),
       execute: (row, _name, session) =>
         ifStillAllowed(
           row,
@@ -80,21 +109,7 @@ export const layer = Layer.effect(
               )
             )
         ).pipe(Effect.map((rows) => rows ?? [])),
-      answer: Effect.fnUntraced(
-        function* (sessionKey, row) {
-          const prompt = prompts.of(sessionKey)
-          const answer = prompt === null || !mayAnswer(access, prompt, row) ? null : answerOf(prompt, row.event.text)
-          if (prompt === null || answer === null) return false
-          // Stored first: an answer that cannot be stored leaves the question open.
-          yield* journal.commit([ended(row.id, "done", clock.currentTimeMillisUnsafe(), "an answer")])
-          if (prompts.of(sessionKey) === prompt) {
-            prompts.take(sessionKey, prompt)
-            yield* prompt.resolve(answer)
-          }
-          return true
-        },
-        Effect.catch((error) => Effect.as(Effect.logError("an answer was not stored", error.message), false))
-      ),
+      answer,
       steer: Effect.fnUntraced(
         function* (sessionKey, row) {
           if (!(yield* runner.steer(sessionKey, row.event.text))) return false

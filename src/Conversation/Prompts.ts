@@ -4,6 +4,7 @@
  */
 import { Context, Effect, Layer, type Scope } from "effect"
 import type { Answer } from "../Agent/Agent.ts"
+import type { Write } from "../Storage/BatchStatement.ts"
 
 export interface Prompt {
   readonly kind: "question" | "approval"
@@ -12,6 +13,8 @@ export interface Prompt {
   readonly userId: string | null
   readonly isDirect: boolean
   readonly resolve: (answer: Answer) => Effect.Effect<void>
+  /** Asked from outside of a turn: it ends with its own time, and what belongs into the transaction of its answer. */
+  readonly outside?: (answer: Answer) => ReadonlyArray<Write>
 }
 
 export class Prompts extends Context.Service<
@@ -22,23 +25,41 @@ export class Prompts extends Context.Service<
     readonly of: (sessionKey: string) => Prompt | null
     /** Takes the prompt out, so that a second answer finds nothing. */
     readonly take: (sessionKey: string, prompt: Prompt) => void
+    /** Until it is called, a question from outside makes the running turn of that session wait for its answer. */
+    readonly attend: (sessionKey: string, awaiting: (waits: boolean) => void) => () => void
   }
 >()("Conversation/Prompts") {
   static readonly layer = Layer.sync(Prompts, () => {
     const waiting = new Map<string, Prompt>()
+    const outside = new Map<string, Prompt>()
+    const attending = new Map<string, (waits: boolean) => void>()
     const take = (sessionKey: string, prompt: Prompt) => {
       if (waiting.get(sessionKey) === prompt) waiting.delete(sessionKey)
+      if (outside.get(sessionKey) !== prompt) return
+      outside.delete(sessionKey)
+      if (!waiting.has(sessionKey)) attending.get(sessionKey)?.(false)
     }
     return {
       open: (sessionKey, prompt) =>
         Effect.asVoid(
           Effect.acquireRelease(
-            Effect.sync(() => waiting.set(sessionKey, prompt)),
+            Effect.sync(() => {
+              if (prompt.outside === undefined) return void waiting.set(sessionKey, prompt)
+              outside.set(sessionKey, prompt)
+              attending.get(sessionKey)?.(true)
+            }),
             () => Effect.sync(() => take(sessionKey, prompt))
           )
         ),
-      of: (sessionKey) => waiting.get(sessionKey) ?? null,
-      take
+      of: (sessionKey) => waiting.get(sessionKey) ?? outside.get(sessionKey) ?? null,
+      take,
+      attend: (sessionKey, awaiting) => {
+        attending.set(sessionKey, awaiting)
+        if (outside.has(sessionKey)) awaiting(true)
+        return () => {
+          if (attending.get(sessionKey) === awaiting) attending.delete(sessionKey)
+        }
+      }
     }
   })
 }
