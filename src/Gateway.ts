@@ -14,8 +14,12 @@ import { Storage } from "./Config/GatewaySettings.ts"
 import { Settings } from "./Config/Settings.ts"
 import { Asking } from "./Conversation/Asking.ts"
 import { AgentCall } from "./Conversation/AgentCall.ts"
+import { Approvals } from "./Conversation/Approvals.ts"
+import { Confirmations } from "./Conversation/Confirmations.ts"
 import { ContextPrompts } from "./Conversation/ContextPrompt.ts"
 import * as Conversation from "./Conversation/Conversation.ts"
+import { Farewell } from "./Conversation/Farewell.ts"
+import { PromptDesk } from "./Conversation/PromptDesk.ts"
 import { Dispatcher } from "./Conversation/Commands/Dispatcher.ts"
 import { GatewayControls } from "./Conversation/Commands/GatewayControls.ts"
 import { Skills } from "./Conversation/Commands/Skills.ts"
@@ -24,6 +28,7 @@ import { Prompts } from "./Conversation/Prompts.ts"
 import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
 import { Voice } from "./Conversation/Voice.ts"
+import { Watch } from "./Conversation/Watch.ts"
 import { Attachments } from "./Delivery/Attachments.ts"
 import { MediaCache } from "./Delivery/MediaCache.ts"
 import * as Reply from "./Delivery/Reply.ts"
@@ -46,6 +51,7 @@ import { Inbox } from "./Storage/Inbox.ts"
 import { Installation } from "./Storage/Installation.ts"
 import { Journal } from "./Storage/Journal.ts"
 import { Outbox, stored } from "./Storage/Outbox.ts"
+import { PromptStore } from "./Storage/PromptStore.ts"
 
 /**
  * `NoLink`: no running adapter serves that platform. `Empty`: the text is blank. `Storage`: the row was refused. In every
@@ -74,6 +80,18 @@ export interface Parts {
   readonly journal: typeof Journal.layer
 }
 
+/** What a message means and what is done about it. */
+export const conversation = Conversation.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(PromptDesk.layer, Dispatcher.layer, Asking.layer)),
+  Layer.provideMerge(Layer.mergeAll(TurnRunner.layer, Confirmations.layer, Farewell.layer)),
+  Layer.provideMerge(AgentCall.layer),
+  Layer.provideMerge(Watch.layer),
+  Layer.provideMerge(Layer.mergeAll(Voice.layer, Approvals.layer, ContextPrompts.layer)),
+  Layer.provideMerge(
+    Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
+  )
+)
+
 /** Everything between adapters and agent, over whatever database, registry and agent are given. */
 export const coreOf = ({ journal, lanes }: Parts) =>
   Layer.mergeAll(Health.layer, ChatControls.layer).pipe(
@@ -81,18 +99,13 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(Supervisor.layer),
     Layer.provideMerge(Layer.mergeAll(IntakeLive.layer, Revocation.layer)),
     Layer.provideMerge(Layer.mergeAll(lanes, Strangers.layer)),
-    Layer.provideMerge(Conversation.layer),
-    Layer.provideMerge(Layer.mergeAll(Dispatcher.layer, Asking.layer)),
-    Layer.provideMerge(TurnRunner.layer),
-    Layer.provideMerge(AgentCall.layer),
-    Layer.provideMerge(Layer.mergeAll(Voice.layer, ContextPrompts.layer)),
-    Layer.provideMerge(
-      Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
-    ),
+    Layer.provideMerge(conversation),
     Layer.provideMerge(Attachments.layer),
     Layer.provideMerge(Layer.mergeAll(Retention.layer, Expiry.layer, Pairing.layer, MediaCache.layer)),
     Layer.provideMerge(SessionsLive.layer),
-    Layer.provideMerge(Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Installation.layer, KnownScopes.layer))
+    Layer.provideMerge(
+      Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Installation.layer, KnownScopes.layer, PromptStore.layer)
+    )
   )
 
 export const core = coreOf({ lanes: Lanes.layerLocal, journal: Journal.layer })

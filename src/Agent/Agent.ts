@@ -55,6 +55,8 @@ export interface AgentTurn {
   readonly event: MessageEvent
   /** The prepared message: what the user said, with what the gateway put before it. */
   readonly text: string
+  /** The notes of this turn alone with which `text` begins, each followed by a blank line; absent = none. */
+  readonly notes?: ReadonlyArray<string>
   readonly media: ReadonlyArray<Media>
   /** Where the agent runs and how it should speak (`session` context prompt); stable within a conversation, "" = nothing. */
   readonly context: string
@@ -102,7 +104,9 @@ export type AgentEvent =
       readonly promptId: string
       readonly command: string
       readonly description: string | null
-      /** `false`: it cannot be allowed for good (`conversation A1`, A3); absent = it can. */
+      /** What an approval for longer than once is remembered by; absent = the command, letter for letter. */
+      readonly patternKeys?: ReadonlyArray<string>
+      /** `false`: it may not be given for good; absent = it may. */
       readonly allowPermanent?: boolean
     }
   | { readonly _tag: "Final"; readonly text: string }
@@ -110,7 +114,12 @@ export type AgentEvent =
 /** The user's answer to a `Question` or `Approval`. */
 export type Answer =
   | { readonly _tag: "Text"; readonly text: string }
-  | { readonly _tag: "Decision"; readonly choice: "once" | "session" | "always" | "deny" }
+  | {
+      readonly _tag: "Decision"
+      readonly choice: "once" | "session" | "always" | "deny"
+      /** Why it was denied, in the words of the user, at most 280 characters (`conversation A6`). */
+      readonly reason?: string
+    }
   | { readonly _tag: "None"; readonly why: "timeout" | "cancelled" | "undeliverable" }
 
 export interface AgentModel {

@@ -105,9 +105,9 @@ const replay = Command.make("replay", { id: idArgument }, ({ id }) =>
     const key = `replay:${id}:${now}`
     const [again] = yield* sql<{ readonly id: unknown }>`
       INSERT INTO inbox (message_key, buffer_key, link, platform, session_key, state, event, via_relay, is_bot,
-        role_authorized, starts, note, taken_at, ended_at)
+        role_authorized, starts, note, taken_at, ended_at, internal)
       SELECT ${key}, NULL, link, platform, session_key, 'waiting', event, via_relay, is_bot, role_authorized, 0,
-        ${`again, after ${id}`}, ${now}, NULL FROM inbox WHERE id = ${id}
+        ${`again, after ${id}`}, ${now}, NULL, internal FROM inbox WHERE id = ${id}
       RETURNING id`
     yield* Output.line(`message ${id} runs again as ${String(again?.id)}`)
   }).pipe(Effect.provide(Storage.command))

@@ -9,6 +9,7 @@ import { Settings } from "../Config/Settings.ts"
 import { operation } from "../Conversation/Commands/CommandTexts.ts"
 import { GatewayControls } from "../Conversation/Commands/GatewayControls.ts"
 import { Voice } from "../Conversation/Voice.ts"
+import * as ExternalDrain from "../Operations/ExternalDrain.ts"
 import { Lifecycle } from "../Operations/Lifecycle.ts"
 import { Log } from "../Operations/Log.ts"
 import { version } from "../Operations/Version.ts"
@@ -80,6 +81,7 @@ const serve = Effect.gen(function* () {
     http: listener.url
   })
 
+  yield* Effect.provideService(Layer.build(ExternalDrain.layer), Lifecycle, lifecycle)
   const wanted = yield* Deferred.make<InboxRow>()
   yield* Context.get(built, GatewayControls).provide({ restart: (asker) => Deferred.succeed(wanted, asker) })
   const reason = yield* Effect.raceAllFirst([

@@ -149,6 +149,7 @@ const noTurns = Layer.succeed(Lanes, {
   edited: () => {},
   interrupt: () => Effect.succeed(false),
   drain: () => Effect.succeed(0),
+  hold: () => Effect.void,
   stopAll: Effect.void,
   oldestWaiting: () => null,
   turns: () => [],

@@ -135,6 +135,75 @@ export const DisplayBusyAckEnabled = Setting.make({
   live: true
 })
 
+export const BusyTextDebounce = Setting.make({
+  env: "SWITCHBOARD_GATEWAY_BUSY_TEXT_DEBOUNCE_SECONDS",
+  kind: Setting.seconds,
+  default: Duration.millis(350),
+  description: "texts of one sender that wait behind a turn and follow each other within it are joined; 0 = never"
+})
+
+export const BusyTextHardCap = Setting.make({
+  env: "SWITCHBOARD_GATEWAY_BUSY_TEXT_HARD_CAP_SECONDS",
+  kind: Setting.seconds,
+  default: Duration.seconds(1),
+  description: "longest time that joined texts may span"
+})
+
+export const BusySteerAckEnabled = Setting.make({
+  key: "display.busy_steer_ack_enabled",
+  env: "SWITCHBOARD_GATEWAY_BUSY_STEER_ACK_ENABLED",
+  kind: Setting.boolean,
+  default: true,
+  description: "say that a message was handed to the running agent",
+  live: true
+})
+
+export const TelegramFollowupGrace = Setting.make({
+  env: "SWITCHBOARD_TELEGRAM_FOLLOWUP_GRACE_SECONDS",
+  kind: Setting.seconds,
+  default: Duration.seconds(3),
+  description: "a message on Telegram so soon after a turn began does not interrupt it; 0 = off"
+})
+
+export const ApprovalsMode = Setting.make({
+  key: "approvals.mode",
+  kind: Setting.lenient(Setting.oneOf(["manual", "smart", "off"])),
+  default: "manual",
+  description: "manual and smart = a person is asked what the agent may do; off = everything is allowed",
+  live: true
+})
+
+export const DestructiveSlashConfirm = Setting.make({
+  key: "approvals.destructive_slash_confirm",
+  kind: Setting.boolean,
+  default: true,
+  description: "ask before a command that throws a conversation away",
+  live: true
+})
+
+export const AgentGatewayTimeoutWarning = Setting.make({
+  key: "agent.gateway_timeout_warning",
+  env: "SWITCHBOARD_AGENT_TIMEOUT_WARNING",
+  kind: Setting.seconds,
+  default: Duration.seconds(900),
+  description: "a turn without activity for so long is announced as perhaps stuck; 0 = not"
+})
+
+export const AgentNotifyInterval = Setting.make({
+  key: "agent.gateway_notify_interval",
+  env: "SWITCHBOARD_AGENT_NOTIFY_INTERVAL",
+  kind: Setting.seconds,
+  default: Duration.seconds(180),
+  description: "a long turn says that it still works, each time this has passed; 0 = never"
+})
+
+export const MaxConcurrentSessions = Setting.make({
+  key: "max_concurrent_sessions",
+  kind: Setting.lenient(Setting.int({ min: 0, max: 1_000_000 })),
+  default: 0,
+  description: "turns that run at once, as the user counts them; a further one is told to wait; 0 = no such limit"
+})
+
 export const DeliveryAmbiguous = Setting.make({
   key: "delivery.ambiguous",
   kind: Setting.oneOf(["mark", "hold"]),
@@ -363,6 +432,15 @@ export const gatewaySettings: ReadonlyArray<Setting.Setting<unknown>> = [
   ApprovalsGatewayTimeout,
   DisplayBusyInputMode,
   DisplayBusyAckEnabled,
+  BusyTextDebounce,
+  BusyTextHardCap,
+  BusySteerAckEnabled,
+  TelegramFollowupGrace,
+  ApprovalsMode,
+  DestructiveSlashConfirm,
+  AgentGatewayTimeoutWarning,
+  AgentNotifyInterval,
+  MaxConcurrentSessions,
   DeliveryAmbiguous,
   DeliveryMaxAgeHours,
   DeliveryKeepDays,

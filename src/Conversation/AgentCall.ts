@@ -2,12 +2,12 @@
  * What the agent does in one turn, and what of it is seen meanwhile: typing, preview, tool lines, questions (`conversation`
  * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
  */
-import { Clock, Context, Duration, Effect, type Fiber, Layer, Schedule, type Scope, Stream } from "effect"
-import { Agent, type AgentError, type AgentEvent, type AgentRun, type Usage } from "../Agent/Agent.ts"
+import { Clock, Context, Duration, Effect, Layer, type Scope, Stream } from "effect"
+import { Agent, type AgentError, type AgentEvent, type AgentRun, type Answer } from "../Agent/Agent.ts"
 import {
   AgentClarifyTimeout,
-  AgentGatewayTimeout,
   ApprovalsGatewayTimeout,
+  ApprovalsMode,
   StreamingBufferThreshold,
   StreamingCursor,
   StreamingEditInterval,
@@ -21,18 +21,23 @@ import { MediaCache } from "../Delivery/MediaCache.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import type { Media, MessageEvent } from "../Message/MessageEvent.ts"
-import type { Turn } from "../Session/Turns.ts"
+import type { InboxRow } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
+import type { OutboxRow } from "../Storage/Outbox.ts"
 import { replay } from "../Session/Replay.ts"
 import { Transcript } from "../Storage/Transcript.ts"
+import * as Answers from "./Answers.ts"
+import { Approvals } from "./Approvals.ts"
 import { prepare as prepareWith } from "./Preparation.ts"
 import * as Preview from "./Preview.ts"
-import { Prompts } from "./Prompts.ts"
+import { type Prompt, Prompts } from "./Prompts.ts"
 import { ContextPrompts } from "./ContextPrompt.ts"
+import type { Run } from "./Run.ts"
 import * as Texts from "./Texts.ts"
 import * as TurnNotes from "./TurnNotes.ts"
 import { Typing } from "./Typing.ts"
 import * as Voice from "./Voice.ts"
+import { Watch } from "./Watch.ts"
 
 const historyBound = 200
 
@@ -42,26 +47,8 @@ export interface Produced {
   readonly attachments: ReadonlyArray<Named>
 }
 
-/** What one run keeps track of. */
-export interface Run extends Voice.Occasion {
-  readonly turn: Turn
-  readonly outlet: Outlet | null
-  preview: Preview.Preview | null
-  attachments: Array<Named>
-  /** Interim texts so far: each has keys of its own, the same in a second run of the turn. */
-  interim: number
-  prompts: number
-  /** Size of the last prompt, as far as the agent told. */
-  promptTokens: number | null
-  /** Epoch milliseconds of the agent's last sign of life. */
-  lastActive: number
-  /** The agent gave none for too long, and its fiber was interrupted for that. */
-  isStuck: boolean
-  /** The latest figures that the agent told. */
-  usage: Usage | null
-  /** The tool that the last line told of. */
-  lastTool: string | null
-}
+/** What an agent waits for a person to answer. */
+type Asking = Extract<AgentEvent, { readonly _tag: "Question" | "Approval" }>
 
 /** The indicator belongs to the message, wherever its answer goes (`relay L11`). */
 const typingTarget = ({ target, turn }: Run) => {
@@ -79,9 +66,8 @@ const readable = (outlet: Outlet | null, media: ReadonlyArray<Media>): Effect.Ef
       })
 }
 
-/** How often silent agents are looked for. */
-const watchEvery = Duration.seconds(30)
-
+/** Time that a prompt has to reach its chat (`conversation A3`, C1). */
+const promptPatience = Duration.seconds(15)
 export class AgentCall extends Context.Service<
   AgentCall,
   {
@@ -89,8 +75,9 @@ export class AgentCall extends Context.Service<
     readonly produce: (run: Run) => Effect.Effect<Produced, AgentError, Scope.Scope>
     /** What the preview shows, without its cursor; `null` = surely nothing. */
     readonly shown: (run: Run) => string | null
-    /** Hands text to the running agent of a session; `false`: none runs, or it takes none. */
-    readonly steer: (sessionKey: string, text: string) => Effect.Effect<boolean>
+    readonly withoutCursor: (text: string) => string
+    /** Hands a message to the running agent of a session; `false`: none runs, or it takes none. */
+    readonly steer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
   }
 >()("Conversation/AgentCall") {
   static readonly layer = Layer.effect(
@@ -104,85 +91,141 @@ export class AgentCall extends Context.Service<
       const contextPrompts = yield* ContextPrompts
       const typing = yield* Typing
       const prompts = yield* Prompts
+      const approvals = yield* Approvals
+      const watch = yield* Watch
       const voice = yield* Voice.Voice
       const settings = yield* Settings
       const clarifyTimeout = yield* settings.get(AgentClarifyTimeout)
       const approvalTimeout = yield* settings.get(ApprovalsGatewayTimeout)
+      const approvalsMode = yield* settings.follow(ApprovalsMode)
       const streaming = yield* settings.get(StreamingEnabled)
       const previewSettings: Preview.PreviewSettings = {
         interval: Duration.toMillis(yield* settings.get(StreamingEditInterval)),
         threshold: yield* settings.get(StreamingBufferThreshold),
         cursor: yield* settings.get(StreamingCursor)
       }
-      const inactivity = Duration.toMillis(yield* settings.get(AgentGatewayTimeout))
       const clock = yield* Clock.Clock
       const prepare = (event: MessageEvent) => Effect.provideService(prepareWith(event), MediaCache, cache)
       const display = yield* DisplaySettings.read
-      const running = new Map<string, AgentRun>()
-      const watched = new Map<Run, Fiber.Fiber<unknown, unknown>>()
-
-      /** One watch for all turns: an agent without a sign of life is stopped, one that waits for its user is not (`conversation L4`). */
-      const watch = Effect.sync(() => {
-        const before = clock.currentTimeMillisUnsafe() - inactivity
-        for (const [run, fiber] of watched) {
-          if (run.lastActive > before || prompts.of(run.turn.sessionKey) !== null) continue
-          run.isStuck = true
-          fiber.interruptUnsafe()
-        }
-      })
-      if (inactivity > 0) yield* Effect.forkScoped(Effect.schedule(watch, Schedule.spaced(watchEvery)))
-
+      const running = new Map<string, { readonly run: Run; readonly agentRun: AgentRun }>()
       /** Something shown in the middle of a turn: its own commit, under a key that a second run of the turn repeats. */
       const interject = (run: Run, said: Voice.Said) =>
-        Effect.catch(voice.say(run, said), (error) =>
+        Effect.catch(Effect.asVoid(voice.say(run, said)), (error) =>
           Effect.logWarning("an interim message was not stored", error.message)
         )
+
+      /** A prompt that reaches nobody must not hold the agent up (`conversation A3`, C1). */
+      const undelivered = (rows: ReadonlyArray<OutboxRow>) => {
+        const [first] = rows
+        return first === undefined
+          ? Effect.succeed(true)
+          : queues.settled(first.key).pipe(
+              Effect.timeoutOption(promptPatience),
+              Effect.map((sent) => sent._tag === "None" || !sent.value),
+              Effect.tap((failed) => (failed ? Effect.forEach(rows, queues.withdraw, { discard: true }) : Effect.void))
+            )
+      }
+
+      const saidOf = (run: Run, event: Asking, prompt: Prompt): Voice.Said => {
+        const timeout = event._tag === "Question" ? clarifyTimeout : approvalTimeout
+        const [text, question, options] =
+          event._tag === "Question"
+            ? [
+                Texts.question(event.question, event.choices),
+                `❓ ${event.question}`,
+                Answers.questionOptions(event.choices)
+              ]
+            : [
+                Texts.approval(redact(event.command), event.description && redact(event.description)),
+                Texts.approvalQuestion(redact(event.command), event.description && redact(event.description)),
+                Answers.approvalOptions(prompt.allowPermanent)
+              ]
+        const said: Voice.Said = {
+          kind: "prompt",
+          // A second run asks again, so the key tells the runs apart (`conversation A12`).
+          cause: `${run.cause}:${run.turn.row.starts}:${run.prompts}`,
+          text
+        }
+        if (options.length === 0 || run.capabilities.prompt !== true || voice.rows(run, said).length > 1) return said
+        const seconds = Math.round(Duration.toSeconds(timeout))
+        return {
+          ...said,
+          prompt: {
+            kind: event._tag === "Question" ? "clarify" : "approval",
+            promptId: prompt.id,
+            text: question,
+            options,
+            timeoutSeconds: seconds > 0 ? seconds : null
+          }
+        }
+      }
+
+      const patternsOf = (event: Extract<AgentEvent, { readonly _tag: "Approval" }>) =>
+        event.patternKeys ?? [event.command]
+
+      /** What is answered without a person: everything is allowed, or this was allowed for longer (`conversation A10`, A11). */
+      const standing = Effect.fnUntraced(function* (run: Run, event: Asking): Effect.fn.Return<Answer | null> {
+        if (event._tag === "Question") return null
+        if (approvalsMode() === "off") return { _tag: "Decision", choice: "once" }
+        const held = yield* approvals.held(run.turn.route.sessionId, patternsOf(event))
+        if (held !== null) return { _tag: "Decision", choice: held }
+        return Duration.toMillis(approvalTimeout) <= 0 ? { _tag: "None", why: "timeout" } : null
+      })
 
       const ask = Effect.fnUntraced(function* (
         run: Run,
         agentRun: AgentRun,
-        event: Extract<AgentEvent, { readonly _tag: "Question" | "Approval" }>,
+        event: Asking,
         indicator: { readonly pause: () => void; readonly resume: () => void } | null
       ): Effect.fn.Return<void, never, Scope.Scope> {
         const { turn } = run
-        const isQuestion = event._tag === "Question"
-        const timeout = isQuestion ? clarifyTimeout : approvalTimeout
-        const resume = () => {
-          indicator?.resume()
-          run.lastActive = clock.currentTimeMillisUnsafe()
-          turn.awaiting(false)
+        const { source } = turn.row.event
+        const settled = yield* standing(run, event)
+        if (settled !== null) return yield* agentRun.answer(event.promptId, settled)
+        const prompt: Prompt = {
+          id: prompts.idOf(run.cause, turn.row.starts, run.prompts),
+          sessionKey: turn.sessionKey,
+          kind: event._tag === "Question" ? "question" : "approval",
+          choices: event._tag === "Question" ? event.choices : [],
+          allowPermanent: event._tag === "Approval" && event.allowPermanent !== false,
+          userId: source.userId,
+          isDirect: source.chatType === "dm",
+          takesText: true,
+          resolve: (answer) =>
+            Effect.gen(function* () {
+              const isLast = prompts.of(turn.sessionKey).length === 0
+              run.lastActive = clock.currentTimeMillisUnsafe()
+              if (isLast) {
+                indicator?.resume()
+                turn.awaiting(false)
+              }
+              if (event._tag === "Approval" && answer._tag === "Decision") {
+                const { choice } = answer
+                if (choice === "session" || choice === "always")
+                  yield* approvals.grant(choice, turn.route.sessionId, patternsOf(event))
+              }
+              yield* agentRun.answer(event.promptId, answer)
+            })
         }
-        const prompt = {
-          kind: isQuestion ? ("question" as const) : ("approval" as const),
-          choices: isQuestion ? event.choices : [],
-          userId: turn.row.event.source.userId,
-          isDirect: turn.row.event.source.chatType === "dm",
-          resolve: (answer: Parameters<AgentRun["answer"]>[1]) =>
-            Effect.andThen(Effect.sync(resume), agentRun.answer(event.promptId, answer))
-        }
-        yield* prompts.open(turn.sessionKey, prompt)
+        const said = saidOf(run, event, prompt)
+        prompt.takesText = said.prompt === undefined
+        run.prompts++
+        const giveUp = (why: "timeout" | "undeliverable") =>
+          Effect.suspend(() => (prompts.take(prompt) ? prompt.resolve({ _tag: "None", why }) : Effect.void))
+        yield* prompts.open(prompt)
         indicator?.pause()
         turn.awaiting(true)
-        // A second run asks again, so the key tells the runs apart (`conversation A12`).
-        yield* interject(run, {
-          kind: "prompt",
-          cause: `${run.cause}:${turn.row.starts}:${run.prompts++}`,
-          text: isQuestion
-            ? Texts.question(event.question, event.choices)
-            : Texts.approval(redact(event.command), event.description && redact(event.description))
-        })
-        // Without a limit a question waits; an approval that may not wait is none (`conversation A6`, C5).
-        if (isQuestion && Duration.toMillis(timeout) <= 0) return
-        yield* Effect.sleep(timeout).pipe(
-          Effect.andThen(
-            Effect.suspend(() => {
-              if (prompts.of(turn.sessionKey) !== prompt) return Effect.void
-              prompts.take(turn.sessionKey, prompt)
-              return prompt.resolve({ _tag: "None", why: "timeout" })
-            })
-          ),
-          Effect.forkScoped
+        // Watched before it may leave: its confirmation can come at once.
+        yield* undelivered(voice.rows(run, said)).pipe(
+          Effect.flatMap((failed) => (failed ? giveUp("undeliverable") : Effect.void)),
+          Effect.forkScoped({ startImmediately: true })
         )
+        yield* interject(run, said)
+        const timeout = event._tag === "Question" ? clarifyTimeout : approvalTimeout
+        // Without a limit a question waits (`conversation C5`).
+        if (Duration.toMillis(timeout) > 0) {
+          yield* Effect.sleep(timeout).pipe(Effect.andThen(giveUp("timeout")), Effect.forkScoped)
+        }
       })
 
       const produce = Effect.fnUntraced(function* (run: Run): Effect.fn.Return<Produced, AgentError, Scope.Scope> {
@@ -192,12 +235,14 @@ export class AgentCall extends Context.Service<
           run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, typingTarget(run)) : null
         const { choices, sessionId } = turn.route
         const prepared = yield* prepare({ ...event, media: yield* readable(run.outlet, event.media) })
+        const notes = TurnNotes.notesOf(turn)
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: [...TurnNotes.notesOf(turn), prepared.text].join("\n\n"),
+          text: [...notes, prepared.text].join("\n\n"),
+          notes,
           media: prepared.media,
           context: contextPrompts.of(event.source),
           choices,
@@ -206,18 +251,13 @@ export class AgentCall extends Context.Service<
           )
         })
         yield* Effect.acquireRelease(
-          Effect.withFiber((fiber) => {
-            run.lastActive = clock.currentTimeMillisUnsafe()
-            running.set(turn.sessionKey, agentRun)
-            watched.set(run, fiber)
-            return Effect.void
-          }),
+          Effect.sync(() => running.set(turn.sessionKey, { run, agentRun })),
           () =>
             Effect.sync(() => {
-              watched.delete(run)
-              if (running.get(turn.sessionKey) === agentRun) running.delete(turn.sessionKey)
+              if (running.get(turn.sessionKey)?.run === run) running.delete(turn.sessionKey)
             })
         )
+        yield* watch.during(run)
         const { platform } = run.target
         const shown = {
           streaming: DisplaySettings.resolve(display, platform, "streaming"),
@@ -247,6 +287,7 @@ export class AgentCall extends Context.Service<
             case "ToolStarted": {
               const isSame = run.lastTool === event.tool
               run.lastTool = event.tool
+              run.tool = event.tool
               if (shown.tools === "off" || (shown.tools === "new" && isSame)) return Effect.void
               return interject(run, {
                 kind: "tool",
@@ -261,6 +302,8 @@ export class AgentCall extends Context.Service<
               run.promptTokens = event.usage.contextTokens ?? run.promptTokens
               return Effect.void
             case "ToolFinished":
+              if (run.tool === event.tool) run.tool = null
+              return Effect.void
             case "Reasoning":
             case "Plan":
               return Effect.void
@@ -291,13 +334,30 @@ export class AgentCall extends Context.Service<
         run.preview.push(delta)
       })
 
+      const withoutCursor = (text: string): string =>
+        (text.endsWith(previewSettings.cursor) ? text.slice(0, text.length - previewSettings.cursor.length) : text) ||
+        "…"
+
       return {
         produce,
         shown: (run) => {
           const shown = run.preview?.shown() ?? null
-          return shown === null ? null : shown.text.slice(0, shown.text.length - previewSettings.cursor.length) || "…"
+          return shown === null ? null : withoutCursor(shown.text)
         },
-        steer: (sessionKey, text) => running.get(sessionKey)?.steer(text) ?? Effect.succeed(false)
+        withoutCursor,
+        steer: (sessionKey, row) =>
+          Effect.suspend(() => {
+            const found = running.get(sessionKey)
+            if (found === undefined) return Effect.succeed(false)
+            // Noted first: whatever ends the turn from here on ends the row with it, or neither.
+            found.run.steered.push(row)
+            return Effect.tap(found.agentRun.steer(row.event.text), (taken) =>
+              Effect.sync(() => {
+                const at = taken ? -1 : found.run.steered.indexOf(row)
+                if (at >= 0) found.run.steered.splice(at, 1)
+              })
+            )
+          })
       }
     })
   )

@@ -17,7 +17,6 @@ import * as Texts from "./Texts.ts"
 
 /** Open questions at once. */
 const mostOpen = 256
-const keptFor = Duration.days(7)
 
 /** Nothing was asked. `busy`: that chat has a question that waits. `full`: too many wait everywhere. `empty`: no text. */
 export class NotAsked extends Schema.TaggedError<NotAsked>()("NotAsked", {
@@ -68,14 +67,18 @@ export class Asking extends Context.Service<
           open.set(id, done)
           const life = yield* Scope.fork(scope)
           const prompt = {
+            id: prompts.idOf("ask", id),
+            sessionKey,
             kind: "question" as const,
             choices: asked.choices,
+            allowPermanent: false,
+            takesText: true,
             userId: asked.userId,
             isDirect: asked.isDirect,
             outside: (answer: Answer) => [Stored.answered(question, textOf(answer))],
             resolve: () => Effect.asVoid(Deferred.succeed(done, undefined))
           }
-          yield* Scope.provide(prompts.open(sessionKey, prompt), life)
+          yield* Scope.provide(prompts.open(prompt), life)
           yield* Deferred.await(done).pipe(
             Effect.timeoutOption(Duration.millis(Math.max(0, expiresAt - clock.currentTimeMillisUnsafe()))),
             Effect.onExit((exit) =>
@@ -93,7 +96,6 @@ export class Asking extends Context.Service<
 
       // Before any message is taken in: one of them may be the answer.
       const now = clock.currentTimeMillisUnsafe()
-      yield* questions.prune(now - Duration.toMillis(keptFor))
       yield* Effect.forEach(yield* questions.open(now, mostOpen), wait, { discard: true })
 
       return {
@@ -102,7 +104,7 @@ export class Asking extends Context.Service<
           const earlier = yield* questions.find(id)
           if (earlier !== null) return earlier
           if (open.size >= mostOpen) return yield* new NotAsked({ reason: "full" })
-          if (prompts.of(sessionKey) !== null) return yield* new NotAsked({ reason: "busy" })
+          if (prompts.of(sessionKey).length > 0) return yield* new NotAsked({ reason: "busy" })
           const at = clock.currentTimeMillisUnsafe()
           const rows = Reply.rows({
             installation,

@@ -10,7 +10,10 @@ export const notices: Readonly<Record<Notice, string>> = {
   interrupting: "⚡ Stopping the current task; your new message is next.",
   queued: "⏳ Queued: it runs after the current task.",
   steered: "⏩ Passed on: it arrives after the next tool call.",
-  "many-waiting": "⏳ Many messages are waiting; this one runs after them. /stop clears the queue."
+  "many-waiting": "⏳ Many messages are waiting; this one runs after them. /stop clears the queue.",
+  draining: "⏳ I take no new tasks at the moment. Your message is kept and runs as soon as I am back.",
+  subagents: "⏳ Queued: a subagent is working. /stop cancels everything.",
+  compression: "⏳ Queued: the conversation is being compressed. /stop cancels everything."
 }
 
 /** `conversation E1`. */
@@ -29,13 +32,31 @@ export const failures: Readonly<Record<AgentError["category"], string>> = {
 export const internal = (errorId: string): string =>
   `⚠️ Sorry, something unexpected went wrong (error ${errorId}). Please try again, or start afresh with /new.`
 
-export const stuck =
-  "⏱️ The agent gave no sign of life for too long and was stopped. agent.gateway_timeout raises the limit."
+export const stuck = (minutes: number, tool: string | null): string =>
+  `⏱️ The agent gave no sign of life for ${minutes} min${tool === null ? "" : ` (last tool: ${tool})`} and was stopped. ` +
+  "agent.gateway_timeout raises the limit."
+export const goneQuiet = (idle: number, left: number | null): string =>
+  `⚠️ The agent has given no sign of life for ${idle} min.` +
+  (left === null ? " /stop ends it." : ` In ${left} min it will be stopped; /stop ends it now.`)
+export const stillWorking = (minutes: number, tool: string | null): string =>
+  `⏳ Still working, for ${minutes} min${tool === null ? "" : ` (${tool})`}.`
 export const nothingSaid = "⚠️ The agent finished without an answer. Please try again."
 export const diedTooOften = "⚠️ This message made the gateway stop several times and was set aside. Please rephrase it."
 export const stopped = "⚡ Stopped. You can go on."
 export const nothingToStop = "Nothing is running."
 export const freshSession = "✨ New conversation. I no longer see what was said before."
+export const goingDown =
+  "⚠️ I am shutting down. If this task does not end in time, it is interrupted and runs again when I am back."
+export const tooManyWaiting = "⚠️ Too many messages are waiting here; this one was not kept. /stop clears them."
+export const cancelled = "Cancelled. Nothing was changed."
+export const promptOver = "⚠️ This has expired: nothing waits for an answer any more."
+export const approvalWaits = "⚠️ The agent waits for your approval first: answer yes or no, or use /approve or /deny."
+export const inOwnWords = "Please answer in your own words."
+export const noSuchChoice = (choices: number): string => `Please choose a number from 1 to ${choices}.`
+export const confirmation = (question: string): string =>
+  `${question}\n\n1. /approve: yes\n2. /always: yes, and do not ask again\n3. /cancel: no`
+export const atLimit = (limit: number): string =>
+  `⏳ I am at my limit of ${limit} tasks at once. Yours waits and runs as soon as there is room.`
 
 const span = (minutes: number): string => {
   const hours = Math.floor(minutes / 60)
@@ -76,17 +97,18 @@ export const question = (text: string, choices: ReadonlyArray<string>): string =
     ? `❓ ${text}`
     : `❓ ${text}\n\n${choices.map((choice, i) => `${i + 1}. ${choice}`).join("\n")}\n\nAnswer with a number or in your own words.`
 
-/** Shows at most 200 characters of the command (`conversation A3`). */
-export const approval = (command: string, description: string | null): string => {
+/** What stands above the buttons; at most 200 characters of the command (`conversation A3`). */
+export const approvalQuestion = (command: string, description: string | null): string => {
   const shown = Array.from(command)
   const cut = shown.length > 200 ? `${shown.slice(0, 200).join("")}...` : command
   // Longer than any run of backticks within, so that the command cannot leave its block.
   const fence = "`".repeat(Math.max(3, ...Array.from(cut.matchAll(/`+/g), ([run]) => run.length + 1)))
-  return (
-    `⚠️ The agent asks to run:\n${fence}\n${cut}\n${fence}\n${description === null ? "" : `${description}\n`}` +
-    "/approve, /approve session, /approve always or /deny"
-  )
+  return `⚠️ The agent asks to run:\n${fence}\n${cut}\n${fence}${description === null ? "" : `\n${description}`}`
 }
+
+/** The same where there are no buttons. */
+export const approval = (command: string, description: string | null): string =>
+  `${approvalQuestion(command, description)}\n/approve, /approve session, /approve always or /deny`
 
 /** `length`: characters of the preview; 0 = 40 (`delivery E3`). */
 export const toolLine = (tool: string, preview: string | null, length = 0): string => {

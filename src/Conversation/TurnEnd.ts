@@ -5,7 +5,7 @@
 import type { MediaPart } from "../Delivery/Attachments.ts"
 import type { Turn } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
-import { ended } from "../Storage/Inbox.ts"
+import { ended, type InboxRow } from "../Storage/Inbox.ts"
 import { suspended, touched } from "../Storage/Routes.ts"
 import { said } from "../Storage/Transcript.ts"
 
@@ -31,7 +31,31 @@ export interface TurnEnd {
   readonly suspends?: boolean
 }
 
-const transcript = (turn: Turn, end: TurnEnd, cause: string, at: number): ReadonlyArray<Write> => {
+/** What the agent was handed while it worked stands before the answer that took account of it. */
+const heard = (turn: Turn, end: TurnEnd, steered: ReadonlyArray<InboxRow>): ReadonlyArray<Write> =>
+  steered.map(({ event, id, takenAt }) =>
+    said({
+      sessionId: turn.route.sessionId,
+      turn: `steer:${id}`,
+      ordinal: 0,
+      role: "user",
+      content: event.text,
+      timestamp: event.timestamp ?? takenAt,
+      now: takenAt,
+      sender: event.source.userName,
+      media: event.media,
+      platformMessageId: event.messageId,
+      unanswered: end.transcript === "unanswered"
+    })
+  )
+
+const transcript = (
+  turn: Turn,
+  end: TurnEnd,
+  steered: ReadonlyArray<InboxRow>,
+  cause: string,
+  at: number
+): ReadonlyArray<Write> => {
   if (end.transcript === "nothing") return []
   const { event, takenAt } = turn.row
   const { sessionId } = turn.route
@@ -48,7 +72,8 @@ const transcript = (turn: Turn, end: TurnEnd, cause: string, at: number): Readon
     platformMessageId: event.messageId,
     unanswered: end.transcript === "unanswered"
   })
-  if (end.transcript === "unanswered") return [user]
+  const others = heard(turn, end, steered)
+  if (end.transcript === "unanswered") return [user, ...others]
   const assistant = said({
     sessionId,
     turn: cause,
@@ -60,7 +85,7 @@ const transcript = (turn: Turn, end: TurnEnd, cause: string, at: number): Readon
     platformMessageId: null,
     unanswered: false
   })
-  return [user, assistant]
+  return [user, ...others, assistant]
 }
 
 /**
@@ -75,16 +100,19 @@ export const writesOf = (options: {
   readonly turn: Turn
   readonly end: TurnEnd
   readonly promptTokens: number | null
+  /** Messages that the agent took while it worked: they end with the turn (`conversation Y4`). */
+  readonly steered: ReadonlyArray<InboxRow>
   readonly cause: string
   readonly at: number
   readonly isOver: boolean
 }): ReadonlyArray<Write> => {
-  const { at, cause, end, isOver, promptTokens, turn } = options
+  const { at, cause, end, isOver, promptTokens, steered, turn } = options
   const routed = isOver ? [] : [...turn.route.pending, touched(turn.sessionKey, at, promptTokens)]
   return [
-    ended(turn.row.id, end.state ?? "done", at, end.note ?? null),
+    ...[turn.row, ...turn.joined].map(({ id }) => ended(id, end.state ?? "done", at, end.note ?? null)),
+    ...steered.map(({ id }) => ended(id, "done", at, "steered")),
     ...routed,
     ...(end.suspends === true && !isOver ? [suspended(turn.sessionKey)] : []),
-    ...transcript(turn, end, cause, at)
+    ...transcript(turn, end, steered, cause, at)
   ]
 }

@@ -6,7 +6,12 @@
 import { homedir } from "node:os"
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Semaphore } from "effect"
 import type { AgentError } from "../Agent/Agent.ts"
-import { FilterSilenceNarration, GatewayMaxRunningTurns } from "../Config/GatewaySettings.ts"
+import {
+  AgentGatewayTimeout,
+  FilterSilenceNarration,
+  GatewayMaxRunningTurns,
+  MaxConcurrentSessions
+} from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { Attachments, type MediaPart } from "../Delivery/Attachments.ts"
 import * as DisplaySettings from "../Delivery/DisplaySettings.ts"
@@ -18,14 +23,15 @@ import { isLiveSilence, isSilenceNarration, isUnattendedSilence } from "../Deliv
 import * as ResetPolicy from "../Session/ResetPolicy.ts"
 import { TurnGate } from "../Session/TurnGate.ts"
 import type { StopReason, Turn } from "../Session/Turns.ts"
-import { started } from "../Storage/Inbox.ts"
+import { Inbox, type InboxRow, started } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
-import type { OutboxRow } from "../Storage/Outbox.ts"
+import { Outbox, type OutboxRow } from "../Storage/Outbox.ts"
 import { headed } from "./Background.ts"
-import { AgentCall, type Produced, type Run } from "./AgentCall.ts"
+import { AgentCall, type Produced } from "./AgentCall.ts"
+import type { Run } from "./Run.ts"
 import * as Texts from "./Texts.ts"
 import * as TurnEnd from "./TurnEnd.ts"
-import { Voice } from "./Voice.ts"
+import { type Occasion, Voice } from "./Voice.ts"
 
 /** Characters that a row can hold in place of a file (`delivery O7`); a longer answer is in the transcript alone. */
 const longest = 1024 * 1024
@@ -35,6 +41,11 @@ const headRoom = 80
 const maxStarts = 3
 /** A link that is not there yet (the start of the gateway) is waited for; then its defaults must do. */
 const linkPatience = Duration.seconds(10)
+
+/** A message that waited longer may have been dropped by an operator meanwhile. */
+const heldFor = 5000
+/** Time without a free turn after which the sender hears of the limit (`conversation U1`). */
+const limitPatience = Duration.seconds(60)
 
 const turns = Metric.counter("turns_total", { description: "turns that ended", incremental: true })
 const failedTurns = Metric.counter("turns_failed_total", {
@@ -47,8 +58,10 @@ export class TurnRunner extends Context.Service<
   {
     /** Never fails. Ends when the outcome is on disk, or deliberately not (`StopReason`). */
     readonly run: (turn: Turn) => Effect.Effect<void>
-    /** Hands text to the running agent of a session. */
-    readonly steer: (sessionKey: string, text: string) => Effect.Effect<boolean>
+    /** Hands a message to the running agent of a session; its row then ends with the turn. */
+    readonly steer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
+    /** Turns that wait for one of the turns that may run at once. */
+    readonly waiting: () => number
   }
 >()("Conversation/TurnRunner") {
   static readonly layer = Layer.effect(
@@ -59,14 +72,21 @@ export class TurnRunner extends Context.Service<
       const queues = yield* SendQueues
       const voice = yield* Voice
       const clock = yield* Clock.Clock
+      const inactivity = yield* (yield* Settings).get(AgentGatewayTimeout)
+      const inbox = yield* Inbox
+      const outbox = yield* Outbox
       const settings = yield* Settings
+      const wanted = yield* settings.get(MaxConcurrentSessions)
+      const limit = Math.min(yield* settings.get(GatewayMaxRunningTurns), wanted > 0 ? wanted : Infinity)
+      const permits = yield* Semaphore.make(limit)
+      let waiting = 0
+      let taken = 0
       const files = yield* Attachments
       const filtersNarration = yield* settings.get(FilterSilenceNarration)
       const display = yield* DisplaySettings.read
       const workingDirectory = yield* settings.get(DisplaySettings.TerminalCwd)
       const gate = yield* TurnGate
       const policies = yield* ResetPolicy.configured
-      const permits = yield* Semaphore.make(yield* settings.get(GatewayMaxRunningTurns))
       const now = () => clock.currentTimeMillisUnsafe()
 
       /** What the turn's end says, as rows: texts, then files; the first takes the place of what is shown already. */
@@ -97,7 +117,8 @@ export class TurnRunner extends Context.Service<
         // Also of a turn that had just finished when the boundary was drawn.
         const isOver = turn.stopReason() === "reset"
         const promptTokens = TurnEnd.tokensOf(turn, end, run.promptTokens)
-        const writes = TurnEnd.writesOf({ turn, end, promptTokens, cause: run.cause, at, isOver })
+        const { steered } = run
+        const writes = TurnEnd.writesOf({ turn, end, promptTokens, steered, cause: run.cause, at, isOver })
         const fresh = yield* voice.commit(writes, replyRows(run, end))
         if (!isOver) {
           turn.routed({
@@ -226,7 +247,12 @@ export class TurnRunner extends Context.Service<
       const concludeStuck = (run: Run) =>
         Effect.andThen(
           Effect.logWarning("an agent gave no sign of life and was stopped", { session: run.turn.sessionKey }),
-          conclude(run, { texts: [Texts.stuck], transcript: "unanswered", answer: "", note: "failed: stuck" })
+          conclude(run, {
+            texts: [Texts.stuck(Math.round(Duration.toMinutes(inactivity)), run.tool)],
+            transcript: "unanswered",
+            answer: "",
+            note: "failed: stuck"
+          })
         )
 
       const concludeDefect = Effect.fnUntraced(function* (run: Run, cause: Cause.Cause<AgentError>) {
@@ -242,7 +268,7 @@ export class TurnRunner extends Context.Service<
 
       /** Parts that were shown stay, without cursor; the rest is thrown away (`conversation Y2`, `delivery F5`). */
       const shownOnly = (run: Run): ReadonlyArray<string> => {
-        const shown = calls.shown(run)
+        const shown = calls.shown(run) ?? run.orphan
         return shown === null ? [] : [shown]
       }
 
@@ -258,20 +284,41 @@ export class TurnRunner extends Context.Service<
               ...(reason === "revoked" ? { state: "revoked" as const, note: "access was taken away" } : {})
             })
 
-      const runOf = (turn: Turn, outlet: Outlet | null): Run => ({
-        ...voice.occasion(turn.row, `turn:${turn.row.id}`),
-        turn,
-        outlet,
-        preview: null,
-        attachments: [],
-        interim: 0,
-        lastActive: now(),
-        isStuck: false,
-        usage: null,
-        lastTool: null,
-        prompts: 0,
-        promptTokens: null
+      const runOf = Effect.fnUntraced(function* (turn: Turn, outlet: Outlet | null): Effect.fn.Return<Run> {
+        const occasion = voice.occasion(turn.row, `turn:${turn.row.id}`)
+        return {
+          ...occasion,
+          turn,
+          outlet,
+          preview: null,
+          attachments: [],
+          interim: 0,
+          lastActive: now(),
+          isStuck: false,
+          tool: null,
+          usage: null,
+          lastTool: null,
+          prompts: 0,
+          promptTokens: null,
+          steered: [],
+          orphan: turn.row.starts === 0 ? null : yield* orphanOf(occasion)
+        }
       })
+
+      /** A preview of an earlier run that a process did not survive: it ends with this one, whatever this one says. */
+      const orphanOf = (occasion: Occasion): Effect.Effect<string | null> => {
+        const [first] = voice.rows(occasion, { kind: "final", text: "…" })
+        return first === undefined
+          ? Effect.succeed(null)
+          : outbox.find(first.key).pipe(
+              Effect.map((row) =>
+                row?.state === "preview" && row.preview !== null ? calls.withoutCursor(row.preview.text) : null
+              ),
+              Effect.catch((error) =>
+                Effect.as(Effect.logWarning("an earlier preview could not be read", error.message), null)
+              )
+            )
+      }
 
       const awaitOutlet = (link: string): Effect.Effect<Outlet | null> => {
         const outlet = queues.outlet(link)
@@ -308,7 +355,7 @@ export class TurnRunner extends Context.Service<
           onSuccess: then,
           onFailure: (cause) =>
             Cause.hasInterruptsOnly(cause)
-              ? store(concludeStopped(runOf(turn, null), turn.stopReason()))
+              ? store(Effect.flatMap(runOf(turn, null), (run) => concludeStopped(run, turn.stopReason())))
               : Effect.logError("a turn could not be carried out", cause)
         })
 
@@ -336,7 +383,7 @@ export class TurnRunner extends Context.Service<
         return once(turn, restore(room), () =>
           alone(
             journal
-              .append([started(turn.row.id, turn.row.starts + 1)])
+              .append([turn.row, ...turn.joined].map((row) => started(row.id, row.starts + 1)))
               .pipe(
                 Effect.andThen(announce(run)),
                 Effect.andThen(attempt(run, restore)),
@@ -346,16 +393,67 @@ export class TurnRunner extends Context.Service<
         )
       }
 
-      return {
-        steer: calls.steer,
-        run: (turn) =>
-          Effect.uninterruptibleMask((restore) =>
-            once(turn, restore(permits.take(1)), () =>
-              Effect.ensuring(
-                once(turn, restore(awaitOutlet(turn.row.link)), (outlet) => begin(runOf(turn, outlet), restore)),
-                permits.release(1)
+      /** An operator may have dropped a message that waited for long; what has just come is run without a look. */
+      const isStillOwed = (turn: Turn): Effect.Effect<boolean> =>
+        now() - turn.row.takenAt < heldFor
+          ? Effect.succeed(true)
+          : inbox.stillUndone([turn.row.id]).pipe(
+              Effect.map((undone) => undone.has(turn.row.id)),
+              Effect.catch((error) =>
+                Effect.as(Effect.logWarning("a message could not be looked at again", error.message), true)
               )
             )
+
+      /** In the order of asking; who waits for long is told so once (`conversation U1`). */
+      const takePermit = (turn: Turn): Effect.Effect<unknown> =>
+        Effect.suspend(() => {
+          if (taken < limit) return permits.take(1)
+          waiting++
+          const patience = Effect.andThen(Effect.sleep(limitPatience), tellLimit(turn))
+          return Effect.flatMap(Effect.forkChild(patience), (telling) =>
+            Effect.ensuring(
+              permits.take(1),
+              Effect.sync(() => {
+                waiting--
+                telling.interruptUnsafe()
+              })
+            )
+          )
+        })
+
+      const tellLimit = (turn: Turn) =>
+        Effect.catch(
+          Effect.asVoid(
+            voice.say(voice.occasion(turn.row, `limit:${turn.row.id}`), {
+              kind: "notice",
+              text: Texts.atLimit(limit),
+              notify: false
+            })
+          ),
+          (error) => Effect.logWarning("a notice was not stored", error.message)
+        )
+
+      return {
+        steer: calls.steer,
+        waiting: () => waiting,
+        run: (turn) =>
+          Effect.uninterruptibleMask((restore) =>
+            once(turn, restore(takePermit(turn)), () => {
+              taken++
+              return Effect.ensuring(
+                Effect.flatMap(isStillOwed(turn), (isOwed) =>
+                  isOwed
+                    ? once(turn, restore(awaitOutlet(turn.row.link)), (outlet) =>
+                        Effect.flatMap(runOf(turn, outlet), (run) => begin(run, restore))
+                      )
+                    : Effect.logInfo("a message was dropped before its turn began", { inbox: turn.row.id })
+                ),
+                Effect.suspend(() => {
+                  taken--
+                  return permits.release(1)
+                })
+              )
+            })
           ).pipe(
             Effect.catchCause((cause) =>
               Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a turn could not be carried out", cause)

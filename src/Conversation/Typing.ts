@@ -48,7 +48,7 @@ export class Typing extends Context.Service<
       const active = new Set<Active>()
       const calls = yield* FiberSet.make<void>()
       const run = yield* FiberSet.runtime(calls)<never>()
-      /** Open while a turn runs: an idle gateway has no ticker. */
+      /** Open while an indicator is to be shown: an idle gateway has no ticker, nor one whose turns wait for people. */
       const busy = yield* Latch.make(false)
       let calling = 0
 
@@ -88,6 +88,14 @@ export class Typing extends Context.Service<
           run(show(entry))
         }
       })
+
+      const settle = (): void => {
+        let isShown = false
+        for (const entry of active) if ((isShown = !entry.paused)) break
+        if (isShown) busy.openUnsafe()
+        else busy.closeUnsafe()
+      }
+
       yield* busy.await.pipe(
         Effect.andThen(Effect.sleep(tick)),
         Effect.andThen(beat),
@@ -114,10 +122,12 @@ export class Typing extends Context.Service<
                 pause: () => {
                   entry.paused = true
                   clear(entry)
+                  settle()
                 },
                 resume: () => {
                   entry.paused = false
                   entry.due = 0
+                  settle()
                 }
               }
             }),
@@ -125,7 +135,7 @@ export class Typing extends Context.Service<
               Effect.sync(() => {
                 active.delete(entry)
                 clear(entry)
-                if (active.size === 0) busy.closeUnsafe()
+                settle()
               })
           )
       }

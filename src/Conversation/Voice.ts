@@ -36,8 +36,12 @@ export class Voice extends Context.Service<
       writes: ReadonlyArray<Write>,
       rows: ReadonlyArray<OutboxRow>
     ) => Effect.Effect<ReadonlyArray<OutboxRow>, JournalError>
-    /** Commits a text with what belongs to it, and lets it leave. */
-    readonly say: (occasion: Occasion, said: Said, writes?: ReadonlyArray<Write>) => Effect.Effect<void, JournalError>
+    /** Commits a text with what belongs to it, and lets it leave; gives the rows that are new. */
+    readonly say: (
+      occasion: Occasion,
+      said: Said,
+      writes?: ReadonlyArray<Write>
+    ) => Effect.Effect<ReadonlyArray<OutboxRow>, JournalError>
     /** Eight characters that name an error in chat and log. */
     readonly errorId: (cause: string, n: number) => string
   }
@@ -86,7 +90,8 @@ export class Voice extends Context.Service<
         },
         rows,
         commit,
-        say: (occasion, said, writes = []) => Effect.map(commit(writes, rows(occasion, said)), queues.offer),
+        say: (occasion, said, writes = []) =>
+          Effect.tap(commit(writes, rows(occasion, said)), (fresh) => Effect.sync(() => queues.offer(fresh))),
         errorId: (cause, n) => Reply.keyOf({ installation, cause, kind: "notice" }, n).slice(-8)
       }
     })

@@ -95,6 +95,10 @@ export class SendQueues extends Context.Service<
     readonly outlet: (link: string) => Outlet | null
     /** Completes when the link is served; at once if it is. */
     readonly awaitOutlet: (link: string) => Effect.Effect<Outlet>
+    /** Completes when the row has come to its end: `true` = its platform confirmed it. */
+    readonly settled: (key: string) => Effect.Effect<boolean>
+    /** Takes back a row that has not left yet; one that is on its way stays what it becomes. */
+    readonly withdraw: (row: OutboxRow) => Effect.Effect<void>
     /** Completes when every row has left, or the time is up; says how many rows are still in memory. */
     readonly flush: (timeout: Duration.Duration) => Effect.Effect<number>
     /** Chats that are not tried for the time being (`delivery T11`). */
@@ -116,6 +120,8 @@ export class SendQueues extends Context.Service<
       const windows = ClosedWindows.make()
       const links = new Map<string, Link>()
       const awaiting = new Set<() => void>()
+      const watched = new Map<string, Set<(sent: boolean) => void>>()
+      const withdrawn = new Set<string>()
 
       const total = (): number => {
         let rows = 0
@@ -171,6 +177,7 @@ export class SendQueues extends Context.Service<
           remove(link, queue, head)
           const at = clock.currentTimeMillisUnsafe()
           const { row } = outcome
+          for (const tell of watched.get(row.key) ?? []) tell(row.state === "sent")
           const writes: Array<Write> = [
             progressed({
               row,
@@ -222,6 +229,10 @@ export class SendQueues extends Context.Service<
               : Effect.sleep(wait)
           }
           if (!link.outlet.isUp()) yield* link.outlet.awaitUp
+          if (withdrawn.delete(row.key)) {
+            remove(link, queue, head)
+            return
+          }
           if (wait > Duration.toMillis(sweepEvery)) {
             // It has waited long enough for an operator to have dropped or changed it.
             const now = yield* outbox.find(row.key).pipe(Effect.orElseSucceed(() => row))
@@ -407,6 +418,25 @@ export class SendQueues extends Context.Service<
             awaiting.add(look)
             look()
             return Effect.sync(() => awaiting.delete(look))
+          }),
+        settled: (key) =>
+          Effect.callback<boolean>((resume) => {
+            const tell = (sent: boolean) => resume(Effect.succeed(sent))
+            const others = watched.get(key)
+            if (others === undefined) watched.set(key, new Set([tell]))
+            else others.add(tell)
+            return Effect.sync(() => {
+              const left = watched.get(key)
+              left?.delete(tell)
+              if (left?.size === 0) watched.delete(key)
+            })
+          }),
+        withdraw: (row) =>
+          Effect.suspend(() => {
+            for (const link of links.values()) if (link.keys.has(row.key)) withdrawn.add(row.key)
+            return journal.append([
+              progressed({ row: { ...row, state: "superseded" }, at: clock.currentTimeMillisUnsafe() })
+            ])
           }),
         flush: (timeout) =>
           Effect.sync(total).pipe(

@@ -5,6 +5,7 @@
 import { Clock, Context, Duration, Effect, Layer, Schedule, SubscriptionRef } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { Access } from "../Access/Access.ts"
+import { TurnRunner } from "../Conversation/TurnRunner.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { Supervisor } from "../Platforms/Supervisor.ts"
 import { Lanes } from "../Session/Lanes.ts"
@@ -39,7 +40,13 @@ export interface Status {
   readonly phase: string
   readonly ready: boolean
   readonly reasons: ReadonlyArray<string>
-  readonly sessions: { readonly resident: number; readonly running: number; readonly queued: number }
+  readonly sessions: {
+    readonly resident: number
+    readonly running: number
+    /** Of the running ones, those that wait for one of `gateway.max_running_turns`. */
+    readonly waiting: number
+    readonly queued: number
+  }
   readonly inbox: Readonly<Record<string, number>>
   readonly outbox: Readonly<Record<string, number>>
   readonly platforms: ReadonlyArray<PlatformStatus>
@@ -62,6 +69,7 @@ export class Health extends Context.Service<
       const access = yield* Access
       const journal = yield* Journal
       const lanes = yield* Lanes
+      const runner = yield* TurnRunner
       const supervisor = yield* Supervisor
       const queues = yield* SendQueues
       const lifecycle = yield* Lifecycle
@@ -127,7 +135,7 @@ export class Health extends Context.Service<
           phase: yield* SubscriptionRef.get(lifecycle.phase),
           ready: why.length === 0,
           reasons: why,
-          sessions: lanes.view(),
+          sessions: { ...lanes.view(), waiting: runner.waiting() },
           inbox: yield* Effect.orElseSucceed(inbox.counts, () => unknown),
           outbox: { ...(yield* Effect.orElseSucceed(outbox.counts, () => unknown)), ...unreachable() },
           platforms: platforms(),

@@ -5,6 +5,7 @@
 import { Context, Deferred, Duration, Effect, Fiber, Latch, Layer, SubscriptionRef } from "effect"
 import { AgentRestartDrainTimeout } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
+import { Farewell } from "../Conversation/Farewell.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
 import { Supervisor } from "../Platforms/Supervisor.ts"
 import { Lanes } from "../Session/Lanes.ts"
@@ -14,6 +15,9 @@ export type Phase = "running" | "draining" | "stopped"
 
 /** Turns that are interrupted at the end of their time get this long to close (`conversation D1`). */
 const grace = Duration.seconds(5)
+/** Turns that are about to end anyway worry nobody. */
+const noticeAfter = Duration.seconds(2)
+const noticeTimeout = Duration.seconds(2)
 const flushTimeout = Duration.seconds(10)
 
 export class Lifecycle extends Context.Service<
@@ -22,6 +26,8 @@ export class Lifecycle extends Context.Service<
     readonly phase: SubscriptionRef.SubscriptionRef<Phase>
     /** Stops in order; completes when nothing runs any more. Asked for again, it completes with the first. */
     readonly stop: Effect.Effect<void>
+    /** No new turns while it is on, and running ones go on (`operations X8`); without effect once a stop has begun. */
+    readonly rest: (on: boolean) => Effect.Effect<void>
     /** Running turns are not waited for any longer. */
     readonly hurry: Effect.Effect<void>
   }
@@ -31,6 +37,7 @@ export class Lifecycle extends Context.Service<
     Lifecycle,
     Effect.gen(function* () {
       const journal = yield* Journal
+      const farewell = yield* Farewell
       const lanes = yield* Lanes
       const queues = yield* SendQueues
       const supervisor = yield* Supervisor
@@ -46,6 +53,12 @@ export class Lifecycle extends Context.Service<
       const sequence = Effect.gen(function* () {
         yield* SubscriptionRef.set(phase, "draining")
         yield* log("no new turns, inbound is still stored", { running: lanes.view().running })
+        const farewells = yield* Effect.forkChild(
+          Effect.andThen(
+            Effect.sleep(Duration.min(noticeAfter, drainTimeout)),
+            Effect.suspend(() => farewell.tell(lanes.runningRows().map(([, row]) => row)))
+          )
+        )
         const left = yield* Effect.all(
           [
             Effect.raceFirst(
@@ -59,6 +72,8 @@ export class Lifecycle extends Context.Service<
           ],
           { concurrency: "unbounded" }
         ).pipe(Effect.map(([running]) => running))
+        if (left > 0) yield* Effect.timeoutOption(Fiber.await(farewells), noticeTimeout)
+        yield* Fiber.interrupt(farewells)
         yield* journal.stopRetrying
         if (left > 0) {
           yield* log("turns are cut off and will run again at the next start", { turns: left })
@@ -79,7 +94,14 @@ export class Lifecycle extends Context.Service<
       })
       yield* Effect.addFinalizer(() => stop)
 
-      return { phase, stop, hurry: Effect.asVoid(hurried.open) }
+      const rest = (on: boolean) =>
+        Effect.suspend(() =>
+          stopping
+            ? Effect.void
+            : Effect.andThen(SubscriptionRef.set(phase, on ? "draining" : "running"), lanes.hold(on))
+        )
+
+      return { phase, stop, rest, hurry: Effect.asVoid(hurried.open) }
     })
   )
 }

@@ -1,12 +1,13 @@
 /**
  * Deletes what has ended long enough ago (`relay I3a`, `delivery O3`): ended Inbox rows with their duplicate keys, ended
- * Outbox rows. In small pieces, so that no message waits for it; never an open row.
+ * Outbox rows, expired prompts. In small pieces, so that no message waits for it; never an open row.
  */
 import { Clock, Duration, Effect, Layer, Schedule } from "effect"
 import { DeliveryKeepDays } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import { Inbox } from "../Storage/Inbox.ts"
 import { Outbox } from "../Storage/Outbox.ts"
+import { PromptStore } from "../Storage/PromptStore.ts"
 import type * as Pruning from "../Storage/Pruning.ts"
 
 /** How long a message's ids are remembered against duplicates. */
@@ -19,6 +20,7 @@ export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
     const inbox = yield* Inbox
     const outbox = yield* Outbox
+    const prompts = yield* PromptStore
     const clock = yield* Clock.Clock
     const outboxKept = Duration.days(yield* (yield* Settings).get(DeliveryKeepDays))
 
@@ -34,6 +36,9 @@ export const layer = Layer.effectDiscard(
 
     yield* pruneAll(inbox.prune, inboxKept).pipe(
       Effect.andThen(pruneAll(outbox.prune, outboxKept)),
+      Effect.andThen(
+        Effect.suspend(() => prompts.prune(clock.currentTimeMillisUnsafe() - Duration.toMillis(inboxKept)))
+      ),
       Effect.catch((error) => Effect.logWarning("old rows were not deleted, will try again", error.message)),
       Effect.schedule(Schedule.spaced(every)),
       Effect.forkScoped

@@ -10,6 +10,7 @@ import type { Known } from "../Storage/SessionStore.ts"
 import * as Decider from "./Decider.ts"
 import type { Decision, Message, State } from "./Decider.ts"
 import * as Mailbox from "./Mailbox.ts"
+import type { MergeSettings } from "./PendingMerge.ts"
 import { knownOf, type Routing } from "./Routing.ts"
 import type { StopReason, Turns } from "./Turns.ts"
 
@@ -36,7 +37,8 @@ export interface Lane {
   readonly sweep: (sessionKey: string) => void
   readonly edited: (change: { readonly id: number; readonly sessionKey: string; readonly event: MessageEvent }) => void
   readonly interrupt: (sessionKey: string, reason: StopReason) => boolean
-  readonly drain: () => void
+  /** No new turns while it is on. */
+  readonly drain: (on: boolean) => void
   /** Stops every turn and waits until its fiber has ended. */
   readonly stopAll: Effect.Effect<void>
   /** Forgets sessions that have been idle since `before` (epoch milliseconds). */
@@ -59,6 +61,7 @@ interface Session {
   /** `null` until storage was asked. */
   known: Known | null
   turn: Fiber.Fiber<void> | null
+  turnStartedAt: number
   fiber: Fiber.Fiber<void> | null
   lastUsed: number
   /** An interrupt that stands for commands beyond the bound is in the mailbox. */
@@ -76,12 +79,12 @@ export const make = Effect.fnUntraced(function* (deps: {
   readonly inbox: Inbox["Service"]
   readonly routing: Routing["Service"]
   readonly turns: Turns["Service"]
-  /** Asked for each message, for it may change while running (`operations F10`). */
-  readonly mode: () => Decider.BusyMode
+  /** Read for every decision: the setting may change while the program runs (`operations F10`). */
+  readonly merge: () => MergeSettings
   /** Rings whatever lane a row belongs to. */
   readonly ring: (row: InboxRow) => void
 }): Effect.fn.Return<Lane, never, Scope.Scope> {
-  const { inbox, mode, routing, turns } = deps
+  const { inbox, merge, routing, turns } = deps
   const clock = yield* Clock.Clock
   const actors = yield* FiberSet.make<void>()
   const fork = yield* FiberSet.runtime(actors)<never>()
@@ -115,13 +118,20 @@ export const make = Effect.fnUntraced(function* (deps: {
     })
   }
 
-  const startTurn = Effect.fnUntraced(function* (session: Session, row: InboxRow, generation: number) {
+  const startTurn = Effect.fnUntraced(function* (
+    session: Session,
+    row: InboxRow,
+    joined: ReadonlyArray<InboxRow>,
+    generation: number
+  ) {
     const { begun, route } = yield* routing.enter(yield* known(session, row), row)
     session.known = knownOf(route)
+    session.turnStartedAt = clock.currentTimeMillisUnsafe()
     // At once, so that a stop in the same breath finds a turn that can still say what becomes of its message.
     const fiber = yield* Effect.forkChild(
       turns.run({
         row,
+        joined,
         sessionKey: session.key,
         generation,
         route,
@@ -154,7 +164,7 @@ export const make = Effect.fnUntraced(function* (deps: {
   const carryOut = (session: Session, decision: Decision): Effect.Effect<Message | void> => {
     switch (decision._tag) {
       case "Start":
-        return startTurn(session, decision.row, decision.generation).pipe(
+        return startTurn(session, decision.row, decision.joined, decision.generation).pipe(
           Effect.catch((error) =>
             // The row is undone: the next sweep brings it back.
             Effect.andThen(
@@ -196,16 +206,26 @@ export const make = Effect.fnUntraced(function* (deps: {
               ringAll
             )
         })
+      case "Press":
+        return Effect.map(turns.press(session.key, decision.row), (taken): Message | void => {
+          if (taken === null) return { _tag: "Declined", row: decision.row }
+          ringAll(taken)
+        })
       case "Answer":
         return handOver(turns.answer(session.key, decision.row), decision.row)
       case "Steer":
-        return handOver(turns.steer(session.key, decision.row), decision.row)
+        return Effect.map(turns.steer(session.key, decision.row), (taken): Message => ({
+          _tag: taken ? "Steered" : "Declined",
+          row: decision.row
+        }))
       case "Tell":
         return turns.tell(decision.row, decision.notice)
       case "Refuse":
         return turns.mark(decision.row, "refused")
       case "Readmit":
         return turns.mark(decision.row, "waiting")
+      case "Overflow":
+        return turns.overflow(decision.row)
     }
   }
 
@@ -217,7 +237,10 @@ export const make = Effect.fnUntraced(function* (deps: {
     Effect.map(taken, (ok) => (ok ? undefined : { _tag: "Declined", row }))
 
   const apply = (session: Session, message: Message): Effect.Effect<void> => {
-    const [state, decisions] = Decider.decide(session.state, message, mode())
+    const [state, decisions] = Decider.decide(session.state, message, {
+      busy: (row) => turns.busy(row, session.turnStartedAt),
+      merge: merge()
+    })
     session.state = state
     if (decisions.length === 0) return Effect.void
     return Effect.forEach(
@@ -251,6 +274,7 @@ export const make = Effect.fnUntraced(function* (deps: {
       state: draining ? { ...Decider.initial, draining } : Decider.initial,
       known: null,
       turn: null,
+      turnStartedAt: 0,
       fiber: null,
       lastUsed: clock.currentTimeMillisUnsafe(),
       stopIsWaiting: false,
@@ -261,8 +285,15 @@ export const make = Effect.fnUntraced(function* (deps: {
       actor(session).pipe(
         Effect.tapDefect((defect) => Effect.logError("a session's actor died; the next message revives it", defect)),
         Effect.ensuring(
-          Effect.sync(() => {
-            if (sessions.get(key) === session) sessions.delete(key)
+          Effect.suspend(() => {
+            const { turn } = session
+            // Its successor must find no turn of this one: what the turn came to goes to the disk first.
+            return Effect.ensuring(
+              turn === null ? Effect.void : Fiber.interrupt(turn),
+              Effect.sync(() => {
+                if (sessions.get(key) === session) sessions.delete(key)
+              })
+            )
           })
         )
       )
@@ -275,7 +306,7 @@ export const make = Effect.fnUntraced(function* (deps: {
       const session = open(row.sessionKey)
       session.lastUsed = clock.currentTimeMillisUnsafe()
       const as = turns.classify(row)
-      if (session.mailbox.size() >= (as._tag === "Command" ? commandBound : mailboxBound)) {
+      if (session.mailbox.size() >= (as._tag === "Message" ? mailboxBound : commandBound)) {
         Effect.runSync(Metric.update(refusedDoorbells, 1))
         if (as._tag === "Command" && as.policy === "stop" && !session.stopIsWaiting) {
           session.stopIsWaiting = true
@@ -299,9 +330,10 @@ export const make = Effect.fnUntraced(function* (deps: {
       offer(session, { _tag: "Interrupt", reason })
       return true
     },
-    drain: () => {
-      draining = true
-      for (const session of sessions.values()) offer(session, { _tag: "Drain" })
+    drain: (on) => {
+      if (draining === on) return
+      draining = on
+      for (const session of sessions.values()) offer(session, { _tag: "Drain", on })
     },
     stopAll: Effect.suspend(() => {
       const turning: Array<Fiber.Fiber<void>> = []

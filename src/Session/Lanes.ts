@@ -4,7 +4,7 @@
  */
 import { Context, Duration, Effect, Layer, Metric, Schedule } from "effect"
 import { Settings } from "../Config/Settings.ts"
-import { DisplayBusyInputMode } from "../Config/GatewaySettings.ts"
+import { BusyTextDebounce, BusyTextHardCap } from "../Config/GatewaySettings.ts"
 import type { MessageEvent } from "../Message/MessageEvent.ts"
 import { Inbox, type InboxRow } from "../Storage/Inbox.ts"
 import * as Lane from "./Lane.ts"
@@ -51,6 +51,8 @@ export class Lanes extends Context.Service<
     readonly interrupt: (sessionKey: string, reason: StopReason) => Effect.Effect<boolean>
     /** No new turns from now on; completes when the running ones have ended or the time is up, and says how many were left. */
     readonly drain: (timeout: Duration.Duration) => Effect.Effect<number>
+    /** No new turns while it is on; messages wait in the Inbox, and run when it is off again (`conversation D9`). */
+    readonly hold: (on: boolean) => Effect.Effect<void>
     /** Stops what still runs; undone rows stay undone. */
     readonly stopAll: Effect.Effect<void>
     /** Since when the message that has waited longest for its actor waits; `null` = none does. */
@@ -70,10 +72,12 @@ export class Lanes extends Context.Service<
       const routing = yield* Routing
       const turns = yield* Turns
       const settings = yield* Settings
-      const mode = yield* settings.follow(DisplayBusyInputMode)
+      const quiet = yield* settings.follow(BusyTextDebounce)
+      const cap = yield* settings.follow(BusyTextHardCap)
+      const merge = () => ({ quiet: Duration.toMillis(quiet()), cap: Duration.toMillis(cap()) })
       const lanes: ReadonlyArray<Lane.Lane> = yield* Effect.forEach(
         Array.from({ length: laneCount }, (_, index) => index),
-        () => Lane.make({ inbox, routing, turns, mode, ring: (row) => laneFor(row.sessionKey).ring(row, null) })
+        () => Lane.make({ inbox, routing, turns, merge, ring: (row) => laneFor(row.sessionKey).ring(row, null) })
       )
       const laneFor = (sessionKey: string): Lane.Lane => lanes[laneOf(sessionKey)]!
 
@@ -130,13 +134,14 @@ export class Lanes extends Context.Service<
         interrupt: (sessionKey, reason) => Effect.sync(() => laneFor(sessionKey).interrupt(sessionKey, reason)),
         drain: (timeout) =>
           Effect.gen(function* () {
-            for (const lane of lanes) lane.drain()
+            for (const lane of lanes) lane.drain(true)
             yield* Effect.sync(running).pipe(
               Effect.repeat({ while: (turns) => turns > 0, schedule: Schedule.spaced("20 millis") }),
               Effect.timeoutOption(timeout)
             )
             return running()
           }),
+        hold: (on) => Effect.sync(() => lanes.forEach((lane) => lane.drain(on))),
         runningRows: () => lanes.flatMap((lane) => lane.runningRows()),
         stopAll: Effect.forEach(lanes, (lane) => lane.stopAll, { discard: true }),
         oldestWaiting: () => {

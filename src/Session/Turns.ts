@@ -12,17 +12,31 @@ export type BusyPolicy = "now" | "stop" | "no"
 
 export type Classified =
   | { readonly _tag: "Message" }
+  /** A press on a button, or words that answer a prompt which hangs on no turn: handled at once, never queued. */
+  | { readonly _tag: "Press" }
   | { readonly _tag: "Command"; readonly name: string; readonly policy: BusyPolicy }
 
 /** Why a turn was stopped (`conversation S6`). `shutdown` leaves its Inbox row undone: it runs again after the start. */
 export type StopReason = "stop" | "newer" | "reset" | "connector" | "revoked" | "shutdown"
 
 /** What the sender of a follow-up is told (`conversation Y7`, Q1). */
-export type Notice = "interrupting" | "queued" | "steered" | "many-waiting"
+export type Notice = "interrupting" | "queued" | "steered" | "many-waiting" | "draining" | "subagents" | "compression"
+
+/** What a message does while a turn runs (`conversation Y1`). */
+export type BusyMode = "interrupt" | "queue" | "steer"
+
+export interface Busy {
+  readonly mode: BusyMode
+  /** Why the turn is not interrupted though it would be. */
+  readonly because: "subagents" | "compression" | null
+}
 
 /** One run of the agent, as its fiber sees it. */
 export interface Turn {
+  /** The message; of several that were joined, the last one with all their content (`conversation B1`, Q3). */
   readonly row: InboxRow
+  /** The other rows that it stands for: they end with it. */
+  readonly joined: ReadonlyArray<InboxRow>
   readonly sessionKey: string
   /** Counts the turns of this actor; what an older generation still reports is ignored (`conversation S2`). */
   readonly generation: number
@@ -54,6 +68,8 @@ export class Turns extends Context.Service<
   Turns,
   {
     readonly classify: (row: InboxRow) => Classified
+    /** What a follow-up does to the turn that runs since `startedAt`, and why it must wait if it must (`conversation Y1`, Y5). */
+    readonly busy: (row: InboxRow, startedAt: number) => Busy
     /** Ends when the turn's outcome is on disk (or deliberately not, see `StopReason`). Never fails. */
     readonly run: (turn: Turn) => Effect.Effect<void>
     /**
@@ -61,13 +77,20 @@ export class Turns extends Context.Service<
      * it put into the Inbox with it.
      */
     readonly execute: (row: InboxRow, name: string, session: SessionView) => Effect.Effect<ReadonlyArray<InboxRow>>
+    /** Handles a press; `null`: the row is no answer after all, treat it as a message. Else the rows that it put into the Inbox. */
+    readonly press: (sessionKey: string, row: InboxRow) => Effect.Effect<ReadonlyArray<InboxRow> | null>
     /** Hands a message to the running turn that asked for an answer. `false`: it no longer waits; treat it as a message. */
     readonly answer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
-    /** Hands a message to the running agent. `false`: it cannot take it; treat it as a follow-up (`conversation Y4`). */
+    /**
+     * Hands a message to the running agent; its row then ends with the turn. `false`: it cannot take it; treat it as a
+     * follow-up (`conversation Y4`).
+     */
     readonly steer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
     /** Tells the sender of a follow-up what became of it, at most as often as `conversation Y7` allows. */
     readonly tell: (row: InboxRow, notice: Notice) => Effect.Effect<void>
     /** Stores that a row waits outside the mailbox (`refused`) or inside it again. */
     readonly mark: (row: InboxRow, state: "refused" | "waiting") => Effect.Effect<void>
+    /** A session has far too many undone rows: this one is given up and its sender told (`conversation Q1`). */
+    readonly overflow: (row: InboxRow) => Effect.Effect<void>
   }
 >()("Session/Turns") {}

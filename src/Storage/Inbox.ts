@@ -283,8 +283,6 @@ export class Inbox extends Context.Service<
     readonly stillUndone: (ids: ReadonlyArray<number>) => Effect.Effect<ReadonlySet<number>, SqlError.SqlError>
     /** Undone rows of a session, counted up to `limit`. */
     readonly countUndone: (sessionKey: string, limit: number) => Effect.Effect<number, SqlError.SqlError>
-    /** Undone background work, newest last. */
-    readonly background: Effect.Effect<ReadonlyArray<InboxRow>, SqlError.SqlError>
     /** Undone rows by state. */
     readonly counts: Effect.Effect<Readonly<Record<string, number>>, SqlError.SqlError>
   }
@@ -385,15 +383,6 @@ export class Inbox extends Context.Service<
           ),
         countUndone: (sessionKey, limit) =>
           Effect.map(database.execute(selectCount, [sessionKey, limit]), ([row]) => Number(row?.n ?? 0)),
-        background: database
-          .execute(
-            `SELECT ${columns} FROM inbox WHERE internal = 'background' AND internal IS NOT NULL AND ${undone} ORDER BY id`,
-            []
-          )
-          .pipe(
-            Effect.flatMap((rows) => Effect.forEach(rows, decode)),
-            Effect.map((rows) => rows.filter((row) => row !== null))
-          ),
         prune: Pruning.make(database, { name: "inbox", key: "id", endedBefore: "ended_at <" }),
         counts: Effect.map(
           database.execute(`SELECT state, COUNT(*) AS n FROM inbox WHERE ${undone} GROUP BY state`, []),

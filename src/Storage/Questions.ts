@@ -101,8 +101,6 @@ export class Questions extends Context.Service<
     readonly find: (id: string) => Effect.Effect<Question | null, SqlError.SqlError>
     /** Not answered and not expired at `now`, at most `limit`. */
     readonly open: (now: number, limit: number) => Effect.Effect<ReadonlyArray<Question>, SqlError.SqlError>
-    /** Forgets what expired before `before`; few rows are ever there. */
-    readonly prune: (before: number) => Effect.Effect<void, SqlError.SqlError>
   }
 >()("Storage/Questions") {
   static readonly layer = Layer.effect(
@@ -138,9 +136,7 @@ export class Questions extends Context.Service<
           read(
             `SELECT ${columns} FROM prompts WHERE kind = 'ask' AND state = 'asked' AND expires_at > ? ORDER BY created_at LIMIT ?`,
             [now, limit]
-          ),
-        prune: (before) =>
-          Effect.asVoid(database.execute(text("DELETE FROM prompts WHERE kind = 'ask' AND expires_at < ?"), [before]))
+          )
       }
     })
   )

@@ -3,23 +3,15 @@
  * a database that outlives them. What a test of this room begins with.
  */
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { Access } from "../../src/Access/Access.ts"
 import { Pairing } from "../../src/Access/Pairing.ts"
 import { Strangers } from "../../src/Access/Strangers.ts"
 import type { Agent } from "../../src/Agent/Agent.ts"
 import * as Echo from "../../src/Agent/Echo.ts"
 import { Settings } from "../../src/Config/Settings.ts"
-import { ContextPrompts } from "../../src/Conversation/ContextPrompt.ts"
-import * as Conversation from "../../src/Conversation/Conversation.ts"
-import { Dispatcher } from "../../src/Conversation/Commands/Dispatcher.ts"
 import { GatewayControls } from "../../src/Conversation/Commands/GatewayControls.ts"
-import { Skills } from "../../src/Conversation/Commands/Skills.ts"
 import * as Expiry from "../../src/Conversation/Expiry.ts"
-import { Prompts } from "../../src/Conversation/Prompts.ts"
-import { AgentCall } from "../../src/Conversation/AgentCall.ts"
-import { TurnRunner } from "../../src/Conversation/TurnRunner.ts"
-import { Voice } from "../../src/Conversation/Voice.ts"
-import { Typing } from "../../src/Conversation/Typing.ts"
+import type { Prompts } from "../../src/Conversation/Prompts.ts"
+import { conversation } from "../../src/Gateway.ts"
 import type { Capabilities } from "../../src/Delivery/Outlet.ts"
 import { Attachments } from "../../src/Delivery/Attachments.ts"
 import { MediaCache } from "../../src/Delivery/MediaCache.ts"
@@ -37,6 +29,7 @@ import { Database } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
 import { Installation } from "../../src/Storage/Installation.ts"
 import { Journal } from "../../src/Storage/Journal.ts"
+import { PromptStore } from "../../src/Storage/PromptStore.ts"
 import { Outbox } from "../../src/Storage/Outbox.ts"
 import type { Transcript } from "../../src/Storage/Transcript.ts"
 import { Faults, layer as faultyDatabase, unreachable } from "../support/FaultyDatabase.ts"
@@ -55,7 +48,9 @@ export interface Said {
   readonly bufferId?: string | null
   readonly type?: MessageEvent.MessageType
   readonly platform?: string
-  readonly media?: MessageEvent.MessageEvent["media"]
+  readonly media?: ReadonlyArray<MessageEvent.Media>
+  /** A press on a button: prompt and option. */
+  readonly press?: readonly [promptId: string, optionId: string]
 }
 
 export class Chat {
@@ -76,22 +71,24 @@ export class Chat {
     this.platform = new ScriptedOutlet(options.capabilities ?? { ...keyed, streaming: false })
     this.process = Layer.mergeAll(IntakeLive.layer, Revocation.layer).pipe(
       Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Strangers.layer)),
-      Layer.provideMerge(Conversation.layer),
-      Layer.provideMerge(Dispatcher.layer),
-      Layer.provideMerge(TurnRunner.layer),
-      Layer.provideMerge(AgentCall.layer),
-      Layer.provideMerge(Layer.mergeAll(Voice.layer, ContextPrompts.layer)),
-      Layer.provideMerge(
-        Layer.mergeAll(Prompts.layer, Typing.layer, SendQueues.layer, Access.layer, GatewayControls.layer, Skills.layer)
-      ),
+      Layer.provideMerge(conversation),
       Layer.provideMerge(Attachments.layer),
       Layer.provideMerge(Layer.mergeAll(Pairing.layer, Expiry.layer, MediaCache.layer)),
       Layer.provideMerge(SessionsLive.layer),
-      Layer.provideMerge(Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Installation.layer)),
+      Layer.provideMerge(
+        Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Installation.layer, PromptStore.layer)
+      ),
       Layer.provide(Layer.succeedContext(database)),
       Layer.provide(options.agent ?? Echo.layer),
       Layer.provide(
-        Settings.layerFrom({ TEST_ALLOW_ALL_USERS: "true", "display.busy_ack_enabled": false, ...options.settings })
+        Settings.layerFrom({
+          TEST_ALLOW_ALL_USERS: "true",
+          "display.busy_ack_enabled": false,
+          "approvals.destructive_slash_confirm": false,
+          "agent.gateway_notify_interval": 0,
+          SWITCHBOARD_GATEWAY_BUSY_TEXT_DEBOUNCE_SECONDS: 0,
+          ...options.settings
+        })
       ),
       Layer.orDie
     )
@@ -185,7 +182,21 @@ export class Chat {
         Effect.orDie(
           this.get(Intake).take([
             {
-              event: { ...event, media, type: type ?? event.type },
+              event: {
+                ...event,
+                media,
+                type: type ?? event.type,
+                ...(said.press === undefined
+                  ? {}
+                  : {
+                      promptResponse: {
+                        promptId: said.press[0],
+                        optionId: said.press[1],
+                        label: null,
+                        promptMessageId: null
+                      }
+                    })
+              },
               provenance: Source.untrusted,
               link: "test:",
               bufferId: bufferId ?? null
@@ -198,6 +209,12 @@ export class Chat {
 
   /** A message, and everything that follows from it without time passing. */
   readonly say = (text: string, said: Said = {}): Effect.Effect<void> => Effect.andThen(this.hand(text, said), quiet)
+
+  /** Presses a button of the newest prompt. */
+  readonly press = (optionId: string, said: Said = {}): Effect.Effect<void> =>
+    Effect.suspend(() =>
+      this.say(`/${optionId}`, { press: [this.platform.prompts.at(-1)?.promptId ?? "", optionId], ...said })
+    )
 
   texts(chat = "1"): ReadonlyArray<string> {
     return this.platform.texts(chat)

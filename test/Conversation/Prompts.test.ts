@@ -1,18 +1,28 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { answerOf, type Prompt } from "../../src/Conversation/Prompts.ts"
+import * as Answers from "../../src/Conversation/Answers.ts"
+import type { Prompt } from "../../src/Conversation/Prompts.ts"
 import * as Texts from "../../src/Conversation/Texts.ts"
 import { pass, quiet } from "../support/Passing.ts"
 import { make } from "./Chat.ts"
 
 const prompt = (more: Partial<Prompt> = {}): Prompt => ({
+  id: "0123abcd.00000001",
+  sessionKey: "k",
   kind: "question",
   choices: ["Red", "Green"],
+  allowPermanent: true,
   userId: "u",
   isDirect: false,
+  takesText: true,
   resolve: () => Effect.void,
   ...more
 })
+/** What a text answers, where it is an answer at all. */
+const answerOf = (to: Prompt, text: string) => {
+  const meaning = Answers.typed(to, text)
+  return meaning?._tag === "Answer" ? meaning.answer : null
+}
 const queueing = { settings: { "display.busy_input_mode": "queue" } }
 
 describe("what a text answers", () => {
@@ -146,7 +156,7 @@ describe("a turn that asks", () => {
       yield* chat.say("!approve rm -rf /tmp/x")
       yield* chat.say("what is this?")
       yield* chat.say("yes")
-      assert.deepStrictEqual(chat.texts().slice(1), ["once", "what is this?"])
+      assert.deepStrictEqual(chat.texts().slice(1), [Texts.approvalWaits, "once", "what is this?"])
     })
   )
 
@@ -209,7 +219,7 @@ describe("a turn that asks", () => {
       const chat = yield* make({ settings: { "agent.clarify_timeout": 0, "approvals.gateway_timeout": 0 } })
       yield* chat.say("!approve x", { chat: "2" })
       yield* pass("1 second")
-      assert.deepStrictEqual(chat.texts("2").slice(1), ["no answer (timeout)"])
+      assert.deepStrictEqual(chat.texts("2"), ["no answer (timeout)"])
       yield* chat.say("!ask Which? | Red | Green")
       yield* pass("3 hours", "1 minute")
       assert.lengthOf(chat.texts(), 1)

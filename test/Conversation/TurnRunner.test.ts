@@ -111,7 +111,7 @@ describe("a turn", () => {
       yield* chat.say("!sleep 3000000 stuck")
       yield* chat.say("hello")
       yield* pass("2 minutes", "5 seconds")
-      assert.deepStrictEqual(chat.texts().slice(-2), [Texts.stuck, "hello"])
+      assert.deepStrictEqual(chat.texts().slice(-2), [Texts.stuck(1, null), "hello"])
       assert.deepStrictEqual(yield* chat.inbox, ["!sleep 3000000 stuck: done", "hello: done"])
     })
   )

@@ -143,7 +143,7 @@ describe("Health", () => {
       yield* say("behind it")
       yield* say("hello", "2")
       const status = yield* health.status
-      assert.deepStrictEqual(status.sessions, { resident: 2, running: 1, queued: 1 })
+      assert.deepStrictEqual(status.sessions, { resident: 2, running: 1, waiting: 0, queued: 1 })
       assert.strictEqual(status.inbox["running"], 1)
       assert.strictEqual(status.inbox["waiting"], 1)
       assert.deepStrictEqual(

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, SubscriptionRef } from "effect"
+import * as Texts from "../../src/Conversation/Texts.ts"
 import { FakeAdapter } from "../support/FakeAdapter.ts"
 import { unreachable } from "../support/FaultyDatabase.ts"
 import { pass, quiet, until } from "../support/Passing.ts"
@@ -19,10 +20,10 @@ describe("Lifecycle", () => {
       assert.strictEqual(fake.drained, 1)
       yield* say("later")
       yield* pass("19 seconds", "1 second")
-      assert.deepStrictEqual([fake.ended, fake.platform.texts()], [0, []])
+      assert.deepStrictEqual([fake.ended, fake.platform.texts()], [0, [Texts.notices.draining]])
       yield* pass("3 seconds")
       assert.isTrue(settled(stopping)())
-      assert.deepStrictEqual([fake.ended, fake.platform.texts()], [1, ["farewell"]])
+      assert.deepStrictEqual([fake.ended, fake.platform.texts()], [1, [Texts.notices.draining, "farewell"]])
       assert.strictEqual(yield* SubscriptionRef.get(lifecycle.phase), "stopped")
       assert.deepStrictEqual(yield* inbox, ["done", "waiting"])
     })
@@ -42,6 +43,44 @@ describe("Lifecycle", () => {
       yield* pass("61 seconds", "1 second")
       assert.deepStrictEqual(fake.platform.texts(), ["in the end"])
       assert.deepStrictEqual(yield* second.inbox, ["done"])
+    })
+  )
+
+  it.effect("chats whose tasks go on for longer are told, once each; it can be switched off (D2)", () =>
+    Effect.gen(function* () {
+      const fake = new FakeAdapter()
+      const { lifecycle, say } = yield* make([fake], { "platforms.test.gateway_restart_notification": true })
+      yield* say("!sleep 60000 a", "1")
+      yield* say("!sleep 1000 b", "2")
+      yield* Effect.forkChild(lifecycle.stop)
+      yield* pass("10 seconds", "500 millis")
+      assert.deepStrictEqual([fake.platform.texts("1"), fake.platform.texts("2")], [[Texts.goingDown], ["b"]])
+
+      const silent = new FakeAdapter()
+      const other = yield* make([silent], { "platforms.test.gateway_restart_notification": false })
+      yield* other.say("!sleep 60000 a")
+      yield* Effect.forkChild(other.lifecycle.stop)
+      yield* pass("10 seconds", "500 millis")
+      assert.deepStrictEqual(silent.platform.texts(), [])
+    })
+  )
+
+  it.effect("rest lets running turns end and keeps what comes; then it runs", () =>
+    Effect.gen(function* () {
+      const fake = new FakeAdapter()
+      const { health, lifecycle, say } = yield* make([fake])
+      yield* say("!sleep 5000 running")
+      yield* lifecycle.rest(true)
+      yield* quiet
+      yield* say("later")
+      yield* say("elsewhere", "2")
+      yield* pass("10 seconds")
+      assert.deepStrictEqual(fake.platform.texts(), [Texts.notices.draining, "running"])
+      assert.include(yield* health.reasons, "draining")
+      yield* lifecycle.rest(false)
+      yield* pass("1 second")
+      assert.deepStrictEqual(fake.platform.texts().slice(2), ["later"])
+      assert.deepStrictEqual(fake.platform.texts("2").slice(1), ["elsewhere"])
     })
   )
 

@@ -5,6 +5,7 @@ import { Settings } from "../../src/Config/Settings.ts"
 import * as Retention from "../../src/Operations/Retention.ts"
 import { Database } from "../../src/Storage/Database.ts"
 import { Inbox } from "../../src/Storage/Inbox.ts"
+import { PromptStore } from "../../src/Storage/PromptStore.ts"
 import { Outbox } from "../../src/Storage/Outbox.ts"
 import { Faults, layer as faultyDatabase } from "../support/FaultyDatabase.ts"
 import { pass } from "../support/Passing.ts"
@@ -31,7 +32,7 @@ const withTables = (test: Effect.Effect<void, unknown, Database | Scope.Scope>) 
 
 const retention = Layer.build(
   Retention.layer.pipe(
-    Layer.provide(Layer.mergeAll(Inbox.layer, Outbox.layer)),
+    Layer.provide(Layer.mergeAll(Inbox.layer, Outbox.layer, PromptStore.layer)),
     Layer.provide(Settings.layerFrom({})),
     Layer.orDie
   )

@@ -30,7 +30,12 @@ export const make = Effect.fnUntraced(function* (
         Layer.provide(Echo.layer),
         Layer.provide(Layer.succeedContext(database)),
         Layer.provide(
-          Settings.layerFrom({ TEST_ALLOW_ALL_USERS: "true", "display.busy_ack_enabled": false, ...settings })
+          Settings.layerFrom({
+            TEST_ALLOW_ALL_USERS: "true",
+            "display.busy_ack_enabled": false,
+            "platforms.test.gateway_restart_notification": false,
+            ...settings
+          })
         ),
         Layer.orDie
       )

@@ -4,20 +4,20 @@ import {
   initial,
   isIdle,
   maxQueued,
-  type BusyMode,
   type Decision,
   type Message,
   type State
 } from "../../src/Session/Decider.ts"
+import type { BusyMode } from "../../src/Session/Turns.ts"
 import type { InboxRow } from "../../src/Storage/Inbox.ts"
-import { classify, rowOf } from "./DeciderModel.ts"
+import { classify, rowOf, rulesOf } from "./DeciderModel.ts"
 
 const photo = (id: number): InboxRow => ({ ...rowOf(id), event: { ...rowOf(id).event, type: "photo" } })
 const running = (id: number, more: Partial<NonNullable<State["running"]>> = {}): State => ({
   ...initial,
   lastRung: id,
   generation: 1,
-  running: { row: rowOf(id), generation: 1, stopping: null, awaiting: false, askedAfter: 0, ...more }
+  running: { row: rowOf(id), generation: 1, also: [], stopping: null, awaiting: false, askedAfter: 0, ...more }
 })
 const receive = (row: InboxRow, previous: number | null = row.id - 1): Message => ({
   _tag: "Receive",
@@ -46,7 +46,7 @@ const say = (decision: Decision): string =>
 /** Feeds messages in turn; gives the last state and what was decided for the last message. */
 const after = (state: State, messages: ReadonlyArray<Message>, mode: BusyMode = "queue") => {
   let decisions: ReadonlyArray<Decision> = []
-  for (const message of messages) [state, decisions] = decide(state, message, mode)
+  for (const message of messages) [state, decisions] = decide(state, message, rulesOf(mode))
   return { state, said: decisions.map(say) }
 }
 const full: State = {
@@ -91,9 +91,23 @@ describe("Decider", () => {
       { ...running(1), draining: true },
       receive(rowOf(2)),
       "interrupt",
-      ["Tell 2 queued"]
+      ["Tell 2 draining"]
     ],
     ["steer mode hands the text to the agent", running(1), receive(rowOf(2)), "steer", ["Steer 2"]],
+    [
+      "steer mode hands nothing over past a message that waits",
+      { ...running(1), lastRung: 2, queue: [rowOf(2)] },
+      receive(rowOf(3)),
+      "steer",
+      ["Tell 3 queued"]
+    ],
+    [
+      "but past what waits on purpose",
+      { ...running(1), lastRung: 2, queue: [{ ...rowOf(2), internal: "queued" }] },
+      receive(rowOf(3)),
+      "steer",
+      ["Steer 3"]
+    ],
     ["steer mode queues what the agent cannot take", running(1), receive(rowOf(2, "")), "steer", ["Tell 2 queued"]],
     [
       "an open question takes the message",
@@ -121,7 +135,7 @@ describe("Decider", () => {
       full,
       receive(rowOf(34)),
       "queue",
-      ["Refuse 34", "Tell 34 many-waiting"]
+      ["Refuse 34", "Tell 34 many-waiting", "Overflow 34"]
     ],
     [
       "a command is carried out beside the turn",

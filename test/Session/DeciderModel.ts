@@ -6,12 +6,12 @@ import {
   decide,
   initial,
   maxQueued,
-  type BusyMode,
   type Decision,
   type Message,
+  type Rules,
   type State
 } from "../../src/Session/Decider.ts"
-import type { Classified } from "../../src/Session/Turns.ts"
+import type { BusyMode, Classified } from "../../src/Session/Turns.ts"
 import type { InboxRow } from "../../src/Storage/Inbox.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
 import * as Source from "../../src/Message/Source.ts"
@@ -34,6 +34,12 @@ export const classify = (row: InboxRow): Classified => {
   return { _tag: "Command", name, policy: name === "stop" || name === "new" ? "stop" : "now" }
 }
 
+/** Every follow-up is treated in the same way; joining is for the tests that are about it. */
+export const rulesOf = (mode: BusyMode, merge = { quiet: 0, cap: 0 }): Rules => ({
+  busy: () => ({ mode, because: null }),
+  merge
+})
+
 interface Stored {
   readonly row: InboxRow
   state: InboxRow["state"]
@@ -42,6 +48,8 @@ interface Stored {
 interface Running {
   readonly row: InboxRow
   readonly generation: number
+  /** Rows that its agent has taken. */
+  readonly steered: Array<InboxRow>
   asks: boolean
 }
 
@@ -96,7 +104,7 @@ export class Model {
 
   apply(message: Message): void {
     this.trace.push(`  decide ${message._tag}${"row" in message ? ` ${message.row.id}` : ""}`)
-    const [state, decisions] = decide(this.state, message, this.options.mode)
+    const [state, decisions] = decide(this.state, message, rulesOf(this.options.mode))
     this.state = state
     if (state.queue.length > maxQueued) this.violations.push(`${state.queue.length} rows in the queue`)
     for (const decision of decisions) this.carryOut(decision)
@@ -122,7 +130,7 @@ export class Model {
         if (row.id < last) this.violations.push(`row ${row.id} starts after ${last}`)
         this.started.push(row.id)
         stored.state = "running"
-        this.running = { row, generation, asks: false }
+        this.running = { row, generation, asks: false, steered: [] }
         return
       }
       case "Load": {
@@ -145,6 +153,10 @@ export class Model {
         const takes =
           this.running !== null && (decision._tag === "Steer" ? this.random.next() < 0.5 : this.running.asks)
         if (!takes) return this.apply({ _tag: "Declined", row: decision.row })
+        if (decision._tag === "Steer") {
+          this.running!.steered.push(decision.row)
+          return this.apply({ _tag: "Steered", row: decision.row })
+        }
         if (decision._tag === "Answer") {
           this.running!.asks = false
           this.mailbox.push({ _tag: "Awaiting", generation: this.running!.generation, waits: false })
@@ -158,6 +170,8 @@ export class Model {
         return
       case "Stop":
       case "Tell":
+      case "Overflow":
+      case "Press":
         return
     }
   }
@@ -181,6 +195,10 @@ export class Model {
     if (this.running === null) return
     this.trace.push(`turn of ${this.running.row.id} ends`)
     this.end(this.running.row, "done")
+    for (const row of this.running.steered) {
+      // A /stop may have dropped what waited, the rows of its turn among it; the turn's end comes after it.
+      this.inbox.find((other) => other.row.id === row.id)!.state = "done"
+    }
     this.mailbox.push({ _tag: "TurnEnded", generation: this.running.generation })
     this.running = null
   }

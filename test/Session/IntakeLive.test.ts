@@ -37,6 +37,7 @@ const make = Effect.fnUntraced(function* (
       Effect.sync(() => (rings.push({ key: `${reason} ${key}`, id: 0, previous: null }), true)),
     edited: (change) => void edits.push(`${change.sessionKey} ${change.id} ${change.event.text}`),
     drain: () => Effect.succeed(0),
+    hold: () => Effect.void,
     stopAll: Effect.void,
     oldestWaiting: () => null,
     turns: () => [],

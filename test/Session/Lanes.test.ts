@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
+import * as Texts from "../../src/Conversation/Texts.ts"
 import { laneCount, laneOf, Lanes } from "../../src/Session/Lanes.ts"
 import { make } from "../Conversation/Chat.ts"
 import { pass, quiet } from "../support/Passing.ts"
@@ -142,11 +143,12 @@ describe("Lanes", () => {
       yield* chat.say("elsewhere", { chat: "2" })
       yield* pass("6 seconds")
       assert.strictEqual(yield* Fiber.join(draining), 0)
-      assert.deepStrictEqual(chat.texts(), ["running"])
+      assert.deepStrictEqual(chat.texts(), [Texts.notices.draining, "running"])
       assert.deepStrictEqual(yield* chat.inbox, ["!sleep 5000 running: done", "later: waiting", "elsewhere: waiting"])
       yield* chat.restart
       yield* pass("10 seconds")
-      assert.deepStrictEqual([...chat.texts(), ...chat.texts("2")], ["running", "later", "elsewhere"])
+      assert.deepStrictEqual(chat.texts(), [Texts.notices.draining, "running", "later"])
+      assert.deepStrictEqual(chat.texts("2"), [Texts.notices.draining, "elsewhere"])
     })
   )
 
@@ -177,7 +179,7 @@ describe("Lanes", () => {
 
   it.effect("a session with a turn is never forgotten", () =>
     Effect.gen(function* () {
-      const chat = yield* make({ settings: { "agent.gateway_timeout": 0 } })
+      const chat = yield* make({ settings: { "agent.gateway_timeout": 0, "agent.gateway_timeout_warning": 0 } })
       yield* chat.say("!sleep 3000000 patience")
       yield* pass("45 minutes", "1 minute")
       assert.strictEqual(chat.get(Lanes).view().resident, 1)

@@ -1,5 +1,6 @@
 /** The tools as official clients of the Model Context Protocol use them: over HTTP, over pipes, and with bad manners. */
 import { request as httpRequest } from "node:http"
+import { createServer } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
@@ -57,6 +58,16 @@ const fail = (client: Client, name: string, args: Record<string, unknown> = {}) 
       JSON.parse(result.content[0]?.text ?? "null")
     )
   })
+
+/** A port that was free a moment ago, so that a gateway can come back on it. */
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    const port = address !== null && typeof address === "object" ? address.port : 0
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})
 
 /** A gateway with a web chat that a person has open. */
 const start = Effect.fnUntraced(function* (env: Readonly<Record<string, string>> = { SWITCHBOARD_ADMIN_KEY: key }) {
@@ -197,12 +208,18 @@ describe("the official client", () => {
     "lists and calls every tool over the pipes of `mcp`, also after the gateway was started anew",
     () =>
       Effect.gen(function* () {
-        const gateway = yield* start({ SWITCHBOARD_MCP_TOKEN: "a-token-of-its-own-for-tools" })
+        const port = yield* freePort
+        const gateway = yield* start({
+          SWITCHBOARD_MCP_TOKEN: "a-token-of-its-own-for-tools",
+          SWITCHBOARD_HTTP_PORT: String(port)
+        })
         const say = yield* gateway.page
         yield* say("first words")
         yield* gateway.shows("assistant: first words")
         const client = yield* gateway.stdio({ SWITCHBOARD_MCP_TOKEN: "a-token-of-its-own-for-tools" })
         yield* everyTool(client, say)
+        yield* gateway.restart
+        yield* succeed(client, "list_targets")
       }).pipe(Effect.scoped),
     { timeout: 90_000 }
   )

@@ -72,6 +72,7 @@ export const planted = {
                 Effect.runForkWith(context)(
                   turns.run({
                     row,
+                    joined: [],
                     sessionKey: row.sessionKey,
                     generation: row.id,
                     route: freshRoute(row.sessionKey, `planted-${row.id}`, row.event.source, row.takenAt),

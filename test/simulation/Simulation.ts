@@ -2,9 +2,9 @@
  * The whole gateway in simulated time: the real program on memory storage and a simulated wire, a seeded world that sends,
  * cuts, crashes and loses, and the laws as invariants. Everything follows from the seed, so a failing one plays again.
  */
-import { Clock, Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Clock, Context, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"
 import { SqlError } from "effect/sql"
-import { Agent } from "../../src/Agent/Agent.ts"
+import { Agent, type AgentEvent, type AgentRun } from "../../src/Agent/Agent.ts"
 import * as Echo from "../../src/Agent/Echo.ts"
 import { Settings } from "../../src/Config/Settings.ts"
 import { repeatMark } from "../../src/Delivery/Attempt.ts"
@@ -56,6 +56,7 @@ interface World {
   readonly now: () => number
   readonly latency: number
   readonly fault: Planted | null
+  readonly mode: "queue" | "steer"
 }
 
 /** The database as a process sees it that may be killed: late by chance, and gone from one moment to the next. */
@@ -129,17 +130,34 @@ const watched = (life: Incarnation, world: World) =>
               }),
               () => Effect.sync(() => running.set(turn.sessionKey, (running.get(turn.sessionKey) ?? 1) - 1))
             ),
-            echo.start(turn)
+            Effect.map(echo.start(turn), (run) => steerable(run, turn.event.text))
           )
       }
     })
   ).pipe(Layer.provide(Echo.layer))
 
-const settings = Settings.layerFrom({
-  "display.busy_input_mode": "queue",
-  "display.busy_ack_enabled": false,
-  "agent.restart_drain_timeout": 0
-})
+/** Takes what it is handed until its answer is made, and answers with it too. */
+const steerable = (run: AgentRun, asked: string): AgentRun => {
+  // The answer to an approval says what it was about.
+  const heard: Array<string> = asked.startsWith("!approve ") ? [asked.slice(9)] : []
+  let isOver = false
+  return {
+    ...run,
+    events: Stream.map(run.events, (event): AgentEvent => {
+      if (event._tag !== "Final") return event
+      isOver = true
+      return { ...event, text: [event.text, ...heard].join("\n") }
+    }),
+    steer: (text) => Effect.sync(() => !isOver && text.includes("<") && heard.push(text) > 0)
+  }
+}
+
+const settings = (mode: "queue" | "steer") =>
+  Settings.layerFrom({
+    "display.busy_input_mode": mode,
+    "display.busy_ack_enabled": false,
+    "agent.restart_drain_timeout": 0
+  })
 
 const start = (number: number, database: Database["Service"], world: World, onDeath: (life: Incarnation) => void) =>
   Effect.gen(function* () {
@@ -186,7 +204,7 @@ const start = (number: number, database: Database["Service"], world: World, onDe
       Layer.provide(registry),
       Layer.provide(watched(life, world)),
       Layer.provide(Layer.succeed(Database, planted.database(world.fault, mortal(database, life, world)))),
-      Layer.provide(settings)
+      Layer.provide(settings(world.mode))
     )
     const fiber = yield* Effect.forkIn(
       Layer.build(gateway).pipe(
@@ -209,7 +227,9 @@ interface Line {
 }
 
 const phrase = (random: Random, token: string): string => {
-  switch (random.below(6)) {
+  switch (random.below(7)) {
+    case 3:
+      return `!approve ${token}`
     case 0:
       return `!sleep ${random.below(4000)} ${token}`
     case 1:
@@ -221,9 +241,13 @@ const phrase = (random: Random, token: string): string => {
   }
 }
 
+/** Not an answer: a tool's line, or a question, which shows the token too. */
+const isChrome = (text: string): boolean => text.startsWith("⚙️") || isQuestion(text)
+const isQuestion = (text: string): boolean => text.includes("The agent asks to run")
+
 /** Times that a token is shown as an answer; a marked repeat is honest and counts apart. */
 const answers = (connector: SimConnector, chat: string, token: string) => {
-  const shown = (connector.screens.get(chat) ?? []).filter(({ text }) => text.includes(token) && !text.startsWith("⚙️"))
+  const shown = (connector.screens.get(chat) ?? []).filter(({ text }) => text.includes(token) && !isChrome(text))
   const marked = shown.filter(({ text }) => text.startsWith(repeatMark)).length
   return { plain: shown.length - marked, marked }
 }
@@ -233,8 +257,9 @@ const isComplete = (connector: SimConnector, chat: string, line: Line): boolean 
   return (connector.screens.get(chat) ?? []).some(
     ({ text }) =>
       text.includes(line.token) &&
-      text.trimEnd().endsWith(wanted.trim()) &&
-      !text.startsWith("⚙️") &&
+      // What a turn was handed stands behind its own answer.
+      text.slice(text.indexOf(line.token)).split("\n")[0]!.trimEnd().endsWith(wanted.trim()) &&
+      !isChrome(text) &&
       !text.includes("▉")
   )
 }
@@ -270,7 +295,8 @@ export const simulate = (options: {
         violations: [],
         now,
         latency: random.below(250),
-        fault: options.fault ?? null
+        fault: options.fault ?? null,
+        mode: random.next() < 0.3 ? "steer" : "queue"
       }
       const { trace, violations } = world
       const storage = yield* Layer.build(Database.layer({ storage: "memory", filename: "" })).pipe(Effect.orDie)
@@ -296,6 +322,20 @@ export const simulate = (options: {
               for (let i = 0; !burst && i < 40 && !isComplete(connector, name, line); i++) yield* Effect.sleep(500)
             }
           })
+        )
+      }
+
+      // Each question that appears is answered, also one that is asked again after a crash, and one that is shown twice.
+      for (const { chat } of script) {
+        const answered = new Set<string>()
+        yield* Effect.forkScoped(
+          Effect.sync(() => {
+            for (const { id, text } of connector.screens.get(chat) ?? []) {
+              if (!isQuestion(text) || answered.has(id)) continue
+              answered.add(id)
+              connector.say(chat, `${chat}-answer-${id}`, "yes")
+            }
+          }).pipe(Effect.schedule(Schedule.spaced("700 millis")))
         )
       }
 
@@ -401,7 +441,7 @@ export const simulate = (options: {
           if (plain > 1) violations.push(`shown ${plain} times: ${chat} ${line.text}`)
           if (idempotent && marked > 0) violations.push(`a repeat where the platform takes keys: ${chat} ${line.text}`)
           const at = (connector.screens.get(chat) ?? []).findIndex(
-            ({ text }) => text.includes(line.token) && !text.startsWith("⚙️")
+            ({ text }) => text.includes(line.token) && !isChrome(text)
           )
           if (at >= 0 && at < last) violations.push(`out of order: ${chat} ${line.text}`)
           if (at >= 0) last = at
@@ -422,7 +462,7 @@ export const simulate = (options: {
         for (const row of left) trace.push(JSON.stringify(row))
       }
       const messages = script.reduce((sum, { lines }) => sum + lines.length, 0)
-      const stored = yield* count("SELECT COUNT(*) AS n FROM messages WHERE role = 'user'")
+      const stored = yield* count("SELECT COUNT(*) AS n FROM messages WHERE role = 'user' AND content <> 'yes'")
       if (stored !== messages - setAside.length)
         violations.push(`${stored} user messages in the transcripts, ${messages} were said`)
       const adrift = yield* count(

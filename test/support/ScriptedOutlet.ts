@@ -3,7 +3,14 @@
  * test scripts it. What people would see is in `screen`; what was asked of it, with the time, is in `calls`.
  */
 import { Clock, Effect, Latch } from "effect"
-import type { Capabilities, EditRequest, MediaRequest, Outlet, SendRequest } from "../../src/Delivery/Outlet.ts"
+import type {
+  Capabilities,
+  EditRequest,
+  MediaRequest,
+  Outlet,
+  PromptRequest,
+  SendRequest
+} from "../../src/Delivery/Outlet.ts"
 import { SendError, type SendErrorKind } from "../../src/Message/SendError.ts"
 
 export interface Call {
@@ -51,6 +58,8 @@ export const marking: Capabilities = { ...keyed, settle: "mark" }
 export class ScriptedOutlet {
   readonly calls: Array<Call> = []
   readonly screen: Array<Shown> = []
+  /** Prompts with buttons, in the order in which they were shown. */
+  readonly prompts: Array<PromptRequest> = []
   /** Files that were taken, where the capabilities name their kinds. */
   readonly files: Array<MediaRequest> = []
   refusesFiles = false
@@ -150,6 +159,16 @@ export class ScriptedOutlet {
           })
         )
       ),
+    prompt: (request) =>
+      Effect.flatMap(Clock.currentTimeMillis, (at) => {
+        const asSend: SendRequest = { ...request, notify: true }
+        return this.answered(this.record("send", at, asSend), () =>
+          Effect.sync(() => {
+            this.prompts.push(request)
+            return { messageId: this.carryOut(asSend) }
+          })
+        )
+      }),
     media: (request) =>
       Effect.suspend(() => {
         if (this.refusesFiles) return Effect.fail(new SendError({ kind: "unsupported", message: "no files" }))

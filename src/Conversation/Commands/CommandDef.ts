@@ -59,6 +59,8 @@ export interface Outcome {
   readonly turn?: MessageEvent
   /** The session of that turn, if it is another one (`conversation J1`). */
   readonly beside?: string
+  /** Asks first: nothing else of this outcome counts (`conversation F`). */
+  readonly ask?: string
   /** Short, after the commit. */
   readonly after?: Effect.Effect<void>
   /** Acts outside the store, once, after the row is done (`commands D9`); what it says is a further answer. */

@@ -6,6 +6,7 @@ import { Clock, Context, Effect, FiberSet, Layer, Random } from "effect"
 import { Access } from "../../Access/Access.ts"
 import * as SlashAccess from "../../Access/SlashAccess.ts"
 import { Agent } from "../../Agent/Agent.ts"
+import { DestructiveSlashConfirm } from "../../Config/GatewaySettings.ts"
 import { Settings } from "../../Config/Settings.ts"
 import type { Source } from "../../Message/Source.ts"
 import type { MessageEvent } from "../../Message/MessageEvent.ts"
@@ -15,7 +16,8 @@ import { Journal, type JournalError } from "../../Storage/Journal.ts"
 import { stored } from "../../Storage/Outbox.ts"
 import { SendQueues } from "../../Delivery/SendQueues.ts"
 import { mayAnswer } from "../MayAnswer.ts"
-import { Prompts } from "../Prompts.ts"
+import { Confirmations } from "../Confirmations.ts"
+import { type Prompt, Prompts } from "../Prompts.ts"
 import { parse, textOf } from "../SlashCommand.ts"
 import * as Texts from "../Texts.ts"
 import { Voice } from "../Voice.ts"
@@ -25,6 +27,7 @@ import {
   type CommandFailure,
   type CommandNeeds,
   classOf,
+  type Invocation,
   type Outcome,
   policyOf
 } from "./CommandDef.ts"
@@ -39,6 +42,8 @@ import { Skills } from "./Skills.ts"
 
 /** Commands that act outside the store at once, in the whole process; a further one is refused. */
 const maxActing = 32
+/** The preference that "always" sets. */
+const confirmKey = "approvals.destructive_slash_confirm"
 
 export class Dispatcher extends Context.Service<
   Dispatcher,
@@ -59,11 +64,13 @@ export class Dispatcher extends Context.Service<
       const agent = yield* Agent
       const journal = yield* Journal
       const prompts = yield* Prompts
+      const confirmations = yield* Confirmations
       const queues = yield* SendQueues
       const settings = yield* Settings
       const skills = yield* Skills
       const voice = yield* Voice
       const clock = yield* Clock.Clock
+      const confirms = yield* settings.follow(DestructiveSlashConfirm)
       const quick = new Map(Object.entries(yield* settings.get(QuickCommandsSetting)))
       const verboseCommand = yield* settings.get(ToolProgressCommand)
       const needs = yield* Effect.context<CommandNeeds>()
@@ -113,6 +120,13 @@ export class Dispatcher extends Context.Service<
         return SlashAccess.canRun(policy, shown, isHost) ? null : Said.dispatch.hostInGroup(shown)
       }
 
+      /** What this user may answer in the session, approvals first: a question takes words, commands are for approvals. */
+      const openTo = (row: InboxRow, sessionKey: string): ReadonlyArray<Prompt> => {
+        const mine = prompts.of(sessionKey).filter((prompt) => mayAnswer(access, prompt, row))
+        const approvals = mine.filter(({ kind }) => kind === "approval")
+        return approvals.length > 0 ? approvals : mine
+      }
+
       const runBuiltIn = Effect.fnUntraced(function* (
         def: CommandDef,
         args: string,
@@ -127,21 +141,25 @@ export class Dispatcher extends Context.Service<
         if (session.running !== null && policyOf(def, args) === "no") {
           return { text: Said.dispatch.notDuringTurn(def.name) }
         }
-        const prompt = prompts.of(session.sessionKey)
-        return yield* def
-          .run({
-            row,
-            name: def.name,
-            args,
-            session,
-            prompt: prompt !== null && mayAnswer(access, prompt, row) ? prompt : null,
-            caller,
-            offer,
-            entries: () => entriesOf(commands, offer, caller.may),
-            now: now(),
-            random: yield* Random.next
-          })
-          .pipe(Effect.provideContext(needs))
+        const invocation: Invocation = {
+          row,
+          name: def.name,
+          args,
+          session,
+          prompt: openTo(row, session.sessionKey)[0] ?? null,
+          caller,
+          offer,
+          entries: () => entriesOf(commands, offer, caller.may),
+          now: now(),
+          random: yield* Random.next
+        }
+        const question =
+          row.internal === undefined && confirms() && confirmations.asks(confirmKey)
+            ? (def.confirm?.(invocation) ?? null)
+            : null
+        return question === null
+          ? yield* def.run(invocation).pipe(Effect.provideContext(needs))
+          : { text: "", ask: question }
       })
 
       const carryOut = (
@@ -208,11 +226,16 @@ export class Dispatcher extends Context.Service<
         const offer = offerOf(source.platform, session.sessionKey)
         const typed = parse(textOf(row.event, isKnown))
         const meaning = meaningOf(typed?.name ?? "", typed?.args ?? "", offer)
-        const prompt = prompts.of(session.sessionKey)
-        let outcome = yield* carryOut(meaning, row, session, callerOf(source), offer)
+        let outcome: Outcome = yield* carryOut(meaning, row, session, callerOf(source), offer)
         if (outcome.later !== undefined && (yield* FiberSet.size(acting)) >= maxActing) {
           outcome = { text: Said.dispatch.busyActing }
         }
+        // What it would have taken out of the queue is found again there.
+        if (outcome.ask !== undefined) {
+          yield* confirmations.ask(row, outcome.ask, confirmKey)
+          return []
+        }
+        const open = outcome.answer === undefined ? [] : openTo(row, session.sessionKey)
         const at = now()
         const name = meaning._tag === "Said" ? (typed?.name ?? "") : meaning.names[0]
         const turn = turnRow(row, outcome, at)
@@ -235,9 +258,11 @@ export class Dispatcher extends Context.Service<
           owed.flatMap((answer, i) => (receipt[i] === undefined ? [] : [{ ...answer, seq: Number(receipt[i].seq) }]))
         )
         if (outcome.routed !== undefined) session.routed(outcome.routed)
-        if (outcome.answer !== undefined && prompt !== null) {
-          prompts.take(session.sessionKey, prompt)
-          yield* prompt.resolve(outcome.answer)
+        if (outcome.answer !== undefined) {
+          const isForAll = /^all\b/i.test(typed?.args ?? "")
+          for (const prompt of isForAll ? open : open.slice(0, 1)) {
+            if (prompts.take(prompt)) yield* prompt.resolve(outcome.answer)
+          }
         }
         if (outcome.after !== undefined) yield* outcome.after
         if (outcome.later !== undefined) yield* act(row, outcome.later)

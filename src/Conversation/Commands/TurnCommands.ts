@@ -13,6 +13,7 @@ import { GatewayControls } from "./GatewayControls.ts"
 const backgroundPerChat = 4
 const backgroundInAll = 32
 const shownTurns = 12
+const reasonBound = 280
 
 const typeOf = ({ media }: MessageEvent): MessageType =>
   media.length === 0 ? "text" : media[0]!.kind === "image" ? "photo" : "document"
@@ -37,7 +38,7 @@ const steer: Run = Effect.fnUntraced(function* (invocation) {
   const turn = messageOf(row.event, args)
   if (session.running === null) return { text: "", turn }
   const runner = yield* TurnRunner
-  if (row.event.media.length === 0 && (yield* runner.steer(session.sessionKey, args))) {
+  if (row.event.media.length === 0 && (yield* runner.steer(session.sessionKey, { ...row, event: turn }))) {
     return { text: Said.turn.steered(args) }
   }
   return { text: Said.turn.steerQueued, turn }
@@ -65,6 +66,17 @@ const decided =
   (choice: "once" | "session" | "always" | "deny", text: string) =>
   ({ prompt }: Invocation): Outcome =>
     prompt?.kind === "approval" ? { text, answer: { _tag: "Decision", choice } } : { text: Texts.nothingWaits }
+
+/** The reason is passed on in the user's own words (`conversation A6`). */
+const deny = (invocation: Invocation): Outcome => {
+  const outcome = decided("deny", Said.turn.denied)(invocation)
+  const reason = Array.from(invocation.args.replace(/^all\b/i, "").trim())
+    .slice(0, reasonBound)
+    .join("")
+  return outcome.answer?._tag === "Decision" && reason !== ""
+    ? { ...outcome, answer: { ...outcome.answer, reason } }
+    : outcome
+}
 
 const approve = (invocation: Invocation): Outcome => {
   const words = invocation.args.trim().toLowerCase().split(/\s+/)
@@ -159,6 +171,6 @@ export const turnCommands: ReadonlyArray<CommandDef> = [
     help: "Refuse what the agent asks",
     surface: "chat",
     policy: "now",
-    run: (invocation) => Effect.succeed(decided("deny", Said.turn.denied)(invocation))
+    run: (invocation) => Effect.succeed(deny(invocation))
   }
 ]

@@ -1,0 +1,35 @@
+/** One run of a turn: what it answers, where, and what has come of it so far. Owned by the turn's fiber. */
+import type { Usage } from "../Agent/Agent.ts"
+import type { Named } from "../Delivery/Attachments.ts"
+import type { Outlet } from "../Delivery/Outlet.ts"
+import type { Turn } from "../Session/Turns.ts"
+import type { InboxRow } from "../Storage/Inbox.ts"
+import type * as Preview from "./Preview.ts"
+import type { Occasion } from "./Voice.ts"
+
+/** What one run keeps track of. */
+export interface Run extends Occasion {
+  readonly turn: Turn
+  readonly outlet: Outlet | null
+  preview: Preview.Preview | null
+  attachments: Array<Named>
+  /** Interim texts so far: each has keys of its own, the same in a second run of the turn. */
+  interim: number
+  prompts: number
+  /** Size of the last prompt, as far as the agent told. */
+  promptTokens: number | null
+  /** The latest figures that the agent told. */
+  usage: Usage | null
+  /** The tool that the last line told of. */
+  lastTool: string | null
+  /** Messages that its agent took while it ran: they end with it (`conversation Y4`). */
+  readonly steered: Array<InboxRow>
+  /** The tool that was started last and has not ended. */
+  tool: string | null
+  /** What an earlier run of this turn left on the screen. */
+  orphan: string | null
+  /** Epoch milliseconds of the agent's last sign of life. */
+  lastActive: number
+  /** The agent gave none for too long, and its fiber was interrupted for that. */
+  isStuck: boolean
+}
