@@ -10,6 +10,7 @@ import { targetOf } from "../../Delivery/Reply.ts"
 import { SendQueues } from "../../Delivery/SendQueues.ts"
 import * as Targets from "../../Delivery/Targets.ts"
 import type { Source } from "../../Message/Source.ts"
+import { apiLink, apiPlatform } from "../Turns/ApiLink.ts"
 import { KnownChats } from "../../Storage/KnownChats.ts"
 import type { Route } from "../../Storage/Routes.ts"
 
@@ -65,12 +66,20 @@ export class Reach extends Context.Service<
 
         /** Who speaks over the relay was let in by its connector, as far as our own rules leave that to it. */
         const placeOf = (route: Route): Effect.Effect<Place | null> => {
-          const link = links.find(({ platform }) => platform === route.source.platform)?.link
+          const isApi = route.source.platform === apiPlatform
+          const link = isApi ? apiLink : links.find(({ platform }) => platform === route.source.platform)?.link
           if (link === undefined) return Effect.succeed(null)
           const provenance = { viaRelay: link.startsWith("relay:"), isBot: null, roleAuthorized: false }
           return Effect.map(access.decide(route.source, provenance), ({ allow }) =>
             allow
-              ? { name: nameOf(route.source), route, link, target: targetOf(route.source), outlet: queues.outlet(link) }
+              ? {
+                  name: nameOf(route.source),
+                  route,
+                  link,
+                  target: targetOf(route.source),
+                  // Nobody looks there but for the answer to what was asked.
+                  outlet: isApi ? null : queues.outlet(link)
+                }
               : null
           )
         }
@@ -82,6 +91,7 @@ export class Reach extends Context.Service<
             const found = new Map<string, Place>()
             for (const route of yield* chats.recent(lookedAt)) {
               if (found.size >= limit) break
+              if (route.source.platform === apiPlatform) continue
               const place = yield* placeOf(route)
               if (place !== null && !found.has(place.name)) found.set(place.name, place)
             }
