@@ -195,7 +195,7 @@ layer(Chromium.layer, { excludeTestServices: true, timeout: "90 seconds" })("the
         const question = /^agent: ❓ Which\?/
         yield* reads(page, [/^you: !ask .*\[running\]$/, question])
         yield* say(page, "2")
-        const conversation = [/^you: !ask .*\[answered\]$/, question, "you: 2 [taken]", "agent: blue"]
+        const conversation = [/^you: !ask .*\[answered\]$/, question, /^you: 2 \[(taken|answered)\]$/, "agent: blue"]
         yield* reads(page, conversation)
         yield* stillReads(page, conversation)
         assert.isFalse(yield* act(() => page.locator("#stop").isVisible()))
@@ -212,7 +212,12 @@ layer(Chromium.layer, { excludeTestServices: true, timeout: "90 seconds" })("the
         const prompt = /^agent: ⚠️ The agent asks to run:.*rm -rf y/
         yield* reads(page, ["you: !approve rm -rf y [running]", prompt])
         yield* act(() => page.locator(".options button").first().click())
-        const conversation = ["you: !approve rm -rf y [answered]", prompt, "you: Once [taken]", "agent: once"]
+        const conversation = [
+          "you: !approve rm -rf y [answered]",
+          prompt,
+          /^you: Once \[(taken|answered)\]$/,
+          "agent: once"
+        ]
         yield* reads(page, conversation)
         yield* stillReads(page, conversation)
       }),
