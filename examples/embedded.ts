@@ -33,7 +33,7 @@ class Terminal extends Context.Service<
 /** An agent that shouts: it streams the words, then says the whole. */
 const shouting = Layer.succeed(Agent, {
   name: "shouting",
-  start: ({ text }) => {
+  start: ({ event: { text } }) => {
     const answer = text.toUpperCase()
     const words = answer.split(/(?<=\s)/).map((text): AgentEvent => ({ _tag: "TextDelta", text }))
     return Effect.succeed({

@@ -24,6 +24,51 @@ const nightly = lines(
   "```"
 )
 
+/** Texts that are hard to show: answered at once, whole. */
+const hard: Readonly<Record<string, string>> = {
+  "A table": lines(
+    "All two hundred of them:",
+    "",
+    "| no. | name | city | balance |",
+    "|--:|:--|:--|--:|",
+    ...Array.from(
+      { length: 200 },
+      (_, i) => `| ${i + 1} | customer ${i + 1} | ${["Oslo", "Kyōto", "القاهرة"][i % 3]!} | ${(i * 37) % 1000}.00 |`
+    )
+  ),
+  "Code in": lines(
+    "A document that explains how fences work:",
+    "",
+    "````markdown",
+    "Write your code like this:",
+    "",
+    "```python",
+    "def greet(name):",
+    '    print(f"Hello, {name}")',
+    "```",
+    "",
+    "~~~",
+    "or like this",
+    "~~~",
+    "````",
+    "",
+    "1. and in a list:",
+    "   ```sh",
+    "   npm test",
+    "   ```",
+    "2. done."
+  ),
+  "Right to": lines(
+    "مرحبا! هذه فقرة باللغة العربية، وفيها كلمة **مهمة** ورقم 42 واسم ملف `report.pdf`.",
+    "",
+    "- בעברית: שלום עולם, version 1.5 (beta)",
+    "- فارسی: سلام دنیا",
+    "",
+    "> اقتباس قصير، ثم English words inside."
+  ),
+  "A long": `Five megabytes:\n\n${"The quick brown fox jumps over the lazy dog. ".repeat(111_112)}`
+}
+
 /** First words of a question, milliseconds between two words of the answer, and the answer. */
 const script: ReadonlyArray<readonly [question: string, pace: number, answer: string]> = [
   ["Did the import", 10, nightly],
@@ -40,6 +85,14 @@ const script: ReadonlyArray<readonly [question: string, pace: number, answer: st
 export const layer = Layer.succeed(Agent, {
   name: "scripted",
   start: ({ text }) => {
+    const whole = Object.entries(hard).find(([question]) => text.startsWith(question))?.[1]
+    if (whole !== undefined) {
+      return Effect.succeed({
+        events: Stream.succeed<AgentEvent>({ _tag: "Final", text: whole }),
+        answer: () => Effect.void,
+        steer: () => Effect.succeed(false)
+      })
+    }
     const [, pace, answer] = script.find(([question]) => text.startsWith(question)) ?? ["", 10, text]
     const words = answer.split(/(?<=\s)(?=\S)/).map((word): AgentEvent => ({ _tag: "TextDelta", text: word }))
     return Effect.succeed({

@@ -1,6 +1,6 @@
 /**
- * `npm run screenshot`: takes `docs/images/webchat.png` anew, the web chat of a gateway process of its own in a real
- * Chromium while an answer grows. `SWITCHBOARD_MAIN` names another build than `dist/`.
+ * `npm run screenshot`: takes the pictures of `docs/images/` anew: the web chat of a gateway process of its own in a real
+ * Chromium while an answer grows, and with texts that are hard to show. `SWITCHBOARD_MAIN` names another build than `dist/`.
  */
 import { mkdirSync } from "node:fs"
 import path from "node:path"
@@ -38,7 +38,7 @@ const lastAnswer = (page: Page, wanted: RegExp) => {
       seen = await page.locator(".message.theirs .bubble").last().innerText({ timeout: 1000 })
       return wanted.test(seen)
     },
-    { seconds: 30, seen: () => seen }
+    { seconds: 120, seen: () => seen.slice(-200) }
   )
 }
 
@@ -50,6 +50,30 @@ const answered = (page: Page) =>
       (await page.locator(".state .word").allTextContents()).every((word) => word === "answered") &&
       !(await page.locator("#typing").isVisible()),
     { seconds: 30 }
+  )
+
+/** Question, what the end of its answer shows, and the picture's name. */
+const scenes: ReadonlyArray<readonly [question: string, end: RegExp, name: string]> = [
+  ["A table of two hundred rows, please.", /customer 200/, "table"],
+  ["Code in code, please.", /done\.\s*$/, "fences"],
+  ["Right to left, please.", /inside\.\s*$/, "right-to-left"],
+  ["A long answer, please.", /lazy dog\.\s*\(\d+\/\d+\)\s*$/, "long"]
+]
+
+const hardTexts = (page: Page) =>
+  Effect.forEach(
+    scenes,
+    Effect.fnUntraced(function* ([question, end, name]) {
+      yield* act(() => page.click("#new-chat"))
+      yield* eventuallyAsync("an empty chat", () => page.locator("#empty").isVisible())
+      yield* say(page, question)
+      const began = performance.now()
+      yield* lastAnswer(page, end)
+      const file = path.join(path.dirname(target), `${name}.png`)
+      yield* act(() => page.screenshot({ path: file, animations: "disabled" }))
+      console.log(path.relative(process.cwd(), file), `${Math.round(performance.now() - began)} ms`)
+    }),
+    { discard: true }
   )
 
 const picture = Effect.gen(function* () {
@@ -80,6 +104,8 @@ const picture = Effect.gen(function* () {
   yield* lastAnswer(page, /check is green\. I added/)
   mkdirSync(path.dirname(target), { recursive: true })
   yield* act(() => page.screenshot({ path: target, animations: "disabled" }))
+  yield* answered(page)
+  yield* hardTexts(page)
   if (problems.length > 0) yield* Effect.logWarning("the page had problems", problems)
   console.log(path.relative(process.cwd(), target))
 })

@@ -13,6 +13,7 @@ import type { Setting } from "../src/Config/Setting.ts"
 import { commandSettings } from "../src/Conversation/Commands/CommandSettings.ts"
 import { PrivacyPiiSalt, PrivacyRedactPii } from "../src/Conversation/ContextPrompt.ts"
 import * as Policy from "../src/Relay/Policy.ts"
+import { displaySettings, TerminalCwd } from "../src/Delivery/DisplaySettings.ts"
 import { relaySettings } from "../src/Relay/RelaySettings.ts"
 import { sessionSettings } from "../src/Session/SessionSettings.ts"
 
@@ -50,6 +51,7 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
 
 const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   gateway: gatewaySettings,
+  display: [...Object.values(displaySettings), TerminalCwd],
   agents: agentSettings,
   relay: relaySettings,
   policy: Object.values(Policy.settingsOf("PLATFORM")),

@@ -28,6 +28,8 @@ import { TurnRunner } from "./Conversation/TurnRunner.ts"
 import { Typing } from "./Conversation/Typing.ts"
 import { Voice } from "./Conversation/Voice.ts"
 import { Watch } from "./Conversation/Watch.ts"
+import { Attachments } from "./Delivery/Attachments.ts"
+import { MediaCache } from "./Delivery/MediaCache.ts"
 import * as Reply from "./Delivery/Reply.ts"
 import { SendQueues } from "./Delivery/SendQueues.ts"
 import * as ChatControls from "./Operations/ChatControls.ts"
@@ -97,7 +99,8 @@ export const coreOf = ({ journal, lanes }: Parts) =>
     Layer.provideMerge(Layer.mergeAll(IntakeLive.layer, Revocation.layer)),
     Layer.provideMerge(Layer.mergeAll(lanes, Strangers.layer)),
     Layer.provideMerge(conversation),
-    Layer.provideMerge(Layer.mergeAll(Retention.layer, Expiry.layer, Pairing.layer)),
+    Layer.provideMerge(Attachments.layer),
+    Layer.provideMerge(Layer.mergeAll(Retention.layer, Expiry.layer, Pairing.layer, MediaCache.layer)),
     Layer.provideMerge(SessionsLive.layer),
     Layer.provideMerge(
       Layer.mergeAll(journal, Inbox.layer, Outbox.layer, Installation.layer, KnownScopes.layer, PromptStore.layer)

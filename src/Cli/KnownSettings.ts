@@ -11,6 +11,7 @@ import { gatewaySettings } from "../Config/GatewaySettings.ts"
 import type { Setting } from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
 import { commandSettings } from "../Conversation/Commands/CommandSettings.ts"
+import { displaySettings, TerminalCwd } from "../Delivery/DisplaySettings.ts"
 import { platformNames } from "../Message/Platform.ts"
 import { PrivacyPiiSalt, PrivacyRedactPii } from "../Conversation/ContextPrompt.ts"
 import * as Policy from "../Relay/Policy.ts"
@@ -20,6 +21,8 @@ import { sessionSettings } from "../Session/SessionSettings.ts"
 export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...gatewaySettings,
   ...relaySettings,
+  ...Object.values(displaySettings),
+  TerminalCwd,
   ...agentSettings,
   ...outgoingSettings,
   ...commandSettings,

@@ -131,7 +131,8 @@ export const plan: Effect.Effect<Plan, ConfigError, Settings> = Effect.gen(funct
             cache,
             id: "local",
             secret: own.secret,
-            streamingDefault: true
+            streamingDefault: true,
+            uploads: false
           })
         )
       }

@@ -18,6 +18,7 @@ import { outboxCommand } from "./OutboxCommands.ts"
 import { pairingCommand } from "./PairingCommands.ts"
 import { runCommand, runGateway } from "./Run.ts"
 import { sendCommand } from "./Send.ts"
+import { sessionsCommand } from "./SessionsCommands.ts"
 import { statusCommand } from "./Status.ts"
 
 const root = Command.make("switchboard", {}, () => runGateway).pipe(
@@ -31,6 +32,7 @@ const root = Command.make("switchboard", {}, () => runGateway).pipe(
     sendCommand,
     inboxCommand,
     outboxCommand,
+    sessionsCommand,
     pairingCommand,
     accessCommand
   ]),

@@ -48,28 +48,31 @@ interface Destination {
 
 const misuse = (message: string) => new CommandFailed({ code: exitCode.misuse, message })
 
-/** Which link a target string means, or why none. */
-const destination = (target: string, links: ReadonlyArray<Links.LinkName>): Destination | CommandFailed => {
+/** Which links a list of targets means, or why one of them means none: then nothing is sent. */
+const destinations = (
+  list: string,
+  links: ReadonlyArray<Links.LinkName>
+): ReadonlyArray<Destination> | CommandFailed => {
   const names = links.map(({ name }) => name)
   const here = names.length === 0 ? "no platform is configured here" : `here: ${names.join(", ")}`
-  const parsed = Targets.parse(target, new Set([...platformNames, ...names]))
-  if (parsed.platform === "local") return misuse(`"${target}" names no platform; write PLATFORM:CHAT, ${here}`)
-  const link = links.find(({ name }) => name === parsed.platform)
-  if (link === undefined) {
-    return new CommandFailed({
-      code: exitCode.defect,
-      message: `no adapter is configured for ${parsed.platform}; ${here}`
-    })
+  const found: Array<Destination> = []
+  for (const { target, written } of Targets.parseAll(list, new Set([...platformNames, ...names]))) {
+    const { chatId, platform, threadId } = target
+    if (platform === "local") return misuse(`"${written}" names no platform; write PLATFORM:CHAT, ${here}`)
+    const link = links.find(({ name }) => name === platform)
+    if (link === undefined) {
+      return new CommandFailed({ code: exitCode.defect, message: `no adapter is configured for ${platform}; ${here}` })
+    }
+    if (chatId === null || chatId === "") return misuse(`"${written}" names no chat; write ${platform}:CHAT`)
+    found.push({ link, chatId, threadId: threadId === "" ? null : threadId })
   }
-  if (parsed.chatId === null) return misuse(`"${target}" names no chat; write ${parsed.platform}:CHAT`)
-  return { link, chatId: parsed.chatId, threadId: parsed.threadId }
+  return found
 }
 
-/** Durably owed when it returns. */
-const owe = Effect.fnUntraced(function* ({ chatId, link, threadId }: Destination, text: string) {
-  const journal = yield* Journal
+/** Rows of one chat. */
+const rowsFor = Effect.fnUntraced(function* ({ chatId, link, threadId }: Destination, text: string) {
   const target = { platform: link.platform, chatId, chatType: "dm", threadId, scopeId: null }
-  const rows = Reply.rows({
+  return Reply.rows({
     installation: (yield* Installation).id,
     cause: `send:${crypto.randomUUID()}`,
     link: link.link,
@@ -82,6 +85,12 @@ const owe = Effect.fnUntraced(function* ({ chatId, link, threadId }: Destination
     capabilities: assumedCapabilities,
     at: yield* Clock.currentTimeMillis
   })
+})
+
+/** Durably owed, to all or to none, when it returns. */
+const owe = Effect.fnUntraced(function* (to: ReadonlyArray<Destination>, text: string) {
+  const journal = yield* Journal
+  const rows = (yield* Effect.forEach(to, (one) => rowsFor(one, text))).flat()
   yield* journal
     .commit(rows.map(stored))
     .pipe(
@@ -130,7 +139,7 @@ const outcome = Effect.fnUntraced(function* (rows: ReadonlyArray<OutboxRow>) {
 
 const tables = Layer.mergeAll(Journal.layer, Inbox.layer, KnownScopes.layer, Outbox.layer, Installation.layer)
 
-const throughGateway = (to: Destination, text: string) =>
+const throughGateway = (to: ReadonlyArray<Destination>, text: string) =>
   Effect.flatMap(owe(to, text), outcome).pipe(Effect.provide(tables), Effect.provide(Storage.shared("created")))
 
 /** What comes in while this process is connected is stored; it runs when the gateway starts. */
@@ -147,7 +156,7 @@ const noTurns = Layer.succeed(Lanes, {
   view: () => ({ resident: 0, running: 0, queued: 0 })
 })
 
-const byOurselves = (plan: Links.Plan, to: Destination, text: string) =>
+const byOurselves = (plan: Links.Plan, to: ReadonlyArray<Destination>, text: string) =>
   Effect.flatMap(Server.makeSecret, (secret) => {
     const connected = Supervisor.layer.pipe(
       Layer.provide(Server.registry(plan, secret)),
@@ -181,7 +190,7 @@ const send = Effect.fnUntraced(function* ({ target, text }: { readonly target: s
   const { running, state } = Status.find(paths((yield* Settings).home))
   const plan = yield* Links.plan
   // The gateway may have been started with other variables than this command.
-  const to = destination(target, running ? (state?.links ?? plan.names) : plan.names)
+  const to = destinations(target, running ? (state?.links ?? plan.names) : plan.names)
   if (to instanceof CommandFailed) return yield* to
   yield* running ? throughGateway(to, text) : byOurselves(plan, to, text)
 }, Effect.provide(Globals.oneShot))
@@ -189,7 +198,9 @@ const send = Effect.fnUntraced(function* ({ target, text }: { readonly target: s
 export const sendCommand = Command.make(
   "send",
   {
-    target: Argument.String("target").pipe(Argument.withDescription("PLATFORM:CHAT or PLATFORM:CHAT:THREAD")),
+    target: Argument.String("target").pipe(
+      Argument.withDescription("PLATFORM:CHAT or PLATFORM:CHAT:THREAD, several with commas")
+    ),
     text: Argument.String("text").pipe(Argument.withDescription("What to say"))
   },
   send

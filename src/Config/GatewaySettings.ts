@@ -218,6 +218,65 @@ export const DeliveryKeepDays = Setting.make({
   description: "how long finished rows are kept"
 })
 
+export const FilterSilenceNarration = Setting.make({
+  key: "gateway.filter_silence_narration",
+  env: "SWITCHBOARD_FILTER_SILENCE_NARRATION",
+  kind: Setting.boolean,
+  default: true,
+  description: "an answer that only says that it says nothing (`*(silent)*`, `…`) is not sent"
+})
+
+export const DeliveryBarePaths = Setting.make({
+  key: "delivery.bare_paths",
+  kind: Setting.boolean,
+  default: false,
+  description: "a path of a file that merely stands in an answer is attached as well, not only `MEDIA:` tags"
+})
+
+export const GatewayStrict = Setting.make({
+  key: "gateway.strict",
+  env: "SWITCHBOARD_MEDIA_DELIVERY_STRICT",
+  kind: Setting.boolean,
+  default: false,
+  description: "only files of the media folders, or changed within the last minutes, may leave as attachments"
+})
+
+export const MediaAllowDirs = Setting.make({
+  env: "SWITCHBOARD_MEDIA_ALLOW_DIRS",
+  kind: Setting.text,
+  default: "",
+  description: "absolute folders whose files may always leave, separated by commas or colons"
+})
+
+export const MediaTrustRecentFiles = Setting.make({
+  env: "SWITCHBOARD_MEDIA_TRUST_RECENT_FILES",
+  kind: Setting.boolean,
+  default: true,
+  description: "in strict mode, freshly changed files may leave"
+})
+
+export const MediaTrustRecentSeconds = Setting.make({
+  env: "SWITCHBOARD_MEDIA_TRUST_RECENT_SECONDS",
+  kind: Setting.seconds,
+  default: Duration.seconds(600),
+  description: "in strict mode, how fresh a file must be"
+})
+
+export const MaxInboundMediaBytes = Setting.make({
+  key: "gateway.max_inbound_media_bytes",
+  kind: Setting.int({ min: 0 }),
+  default: 128 * 1024 * 1024,
+  description: "largest file that is taken in, in bytes; 0 = no limit"
+})
+
+export const AllowPrivateUrls = Setting.make({
+  key: "security.allow_private_urls",
+  env: "SWITCHBOARD_ALLOW_PRIVATE_URLS",
+  kind: Setting.boolean,
+  default: false,
+  description: "files may be fetched from private addresses; never from metadata services"
+})
+
 export const DeliverySendsInFlight = Setting.make({
   key: "delivery.sends_in_flight",
   kind: Setting.int({ min: 1, max: 100_000 }),
@@ -378,6 +437,14 @@ export const gatewaySettings: ReadonlyArray<Setting.Setting<unknown>> = [
   DeliveryMaxAgeHours,
   DeliveryKeepDays,
   DeliverySendsInFlight,
+  FilterSilenceNarration,
+  DeliveryBarePaths,
+  GatewayStrict,
+  MediaAllowDirs,
+  MediaTrustRecentFiles,
+  MediaTrustRecentSeconds,
+  MaxInboundMediaBytes,
+  AllowPrivateUrls,
   StreamingEnabled,
   StreamingTransport,
   StreamingEditInterval,

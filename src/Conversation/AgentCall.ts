@@ -15,9 +15,12 @@ import {
 } from "../Config/GatewaySettings.ts"
 import { redact } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
+import type { Named } from "../Delivery/Attachments.ts"
+import * as DisplaySettings from "../Delivery/DisplaySettings.ts"
+import { MediaCache } from "../Delivery/MediaCache.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
-import type { Media } from "../Message/MessageEvent.ts"
+import type { Media, MessageEvent } from "../Message/MessageEvent.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import type { OutboxRow } from "../Storage/Outbox.ts"
@@ -25,7 +28,7 @@ import { replay } from "../Session/Replay.ts"
 import { Transcript } from "../Storage/Transcript.ts"
 import * as Answers from "./Answers.ts"
 import { Approvals } from "./Approvals.ts"
-import { withContext } from "./ChannelContext.ts"
+import { prepare as prepareWith } from "./Preparation.ts"
 import * as Preview from "./Preview.ts"
 import { type Prompt, Prompts } from "./Prompts.ts"
 import { ContextPrompts } from "./ContextPrompt.ts"
@@ -41,7 +44,7 @@ const historyBound = 200
 /** What a turn has come to before it is stored. */
 export interface Produced {
   readonly text: string
-  readonly attachments: ReadonlyArray<string>
+  readonly attachments: ReadonlyArray<Named>
 }
 
 /** What an agent waits for a person to answer. */
@@ -81,6 +84,7 @@ export class AgentCall extends Context.Service<
     AgentCall,
     Effect.gen(function* () {
       const agent = yield* Agent
+      const cache = yield* MediaCache
       const journal = yield* Journal
       const queues = yield* SendQueues
       const transcript = yield* Transcript
@@ -101,6 +105,8 @@ export class AgentCall extends Context.Service<
         cursor: yield* settings.get(StreamingCursor)
       }
       const clock = yield* Clock.Clock
+      const prepare = (event: MessageEvent) => Effect.provideService(prepareWith(event), MediaCache, cache)
+      const display = yield* DisplaySettings.read
       const running = new Map<string, { readonly run: Run; readonly agentRun: AgentRun }>()
       /** Something shown in the middle of a turn: its own commit, under a key that a second run of the turn repeats. */
       const interject = (run: Run, said: Voice.Said) =>
@@ -228,13 +234,14 @@ export class AgentCall extends Context.Service<
         const indicator =
           run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, typingTarget(run)) : null
         const { choices, sessionId } = turn.route
+        const prepared = yield* prepare({ ...event, media: yield* readable(run.outlet, event.media) })
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: [...TurnNotes.notesOf(turn), withContext(event)].join("\n\n"),
-          media: yield* readable(run.outlet, event.media),
+          text: [...TurnNotes.notesOf(turn), prepared.text].join("\n\n"),
+          media: prepared.media,
           context: contextPrompts.of(event.source),
           choices,
           history: Effect.map(transcript.rows(sessionId, historyBound), (rows) =>
@@ -249,7 +256,15 @@ export class AgentCall extends Context.Service<
             })
         )
         yield* watch.during(run)
-        const streams = run.outlet !== null && run.capabilities.edit && (streaming ?? run.capabilities.streaming)
+        const { platform } = run.target
+        const shown = {
+          streaming: DisplaySettings.resolve(display, platform, "streaming"),
+          tools: DisplaySettings.resolve(display, platform, "tool_progress"),
+          previewLength: DisplaySettings.resolve(display, platform, "tool_preview_length"),
+          interim: DisplaySettings.showsInterim(display, platform)
+        }
+        const streams =
+          run.outlet !== null && run.capabilities.edit && (shown.streaming ?? streaming ?? run.capabilities.streaming)
         let text = ""
         yield* Stream.runForEach(agentRun.events, (event): Effect.Effect<void, never, Scope.Scope> => {
           run.lastActive = clock.currentTimeMillisUnsafe()
@@ -260,33 +275,39 @@ export class AgentCall extends Context.Service<
             case "TextDelta":
               return streams && run.outlet !== null ? grow(run, run.outlet, event.text) : Effect.void
             case "Commentary":
+              if (!shown.interim) return Effect.void
               return interject(run, {
                 kind: "commentary",
                 cause: `${run.cause}:${run.interim++}`,
                 text: event.text,
                 notify: false
               })
-            case "ToolStarted":
+            case "ToolStarted": {
               run.tool = event.tool
+              const isSame = run.lastTool === event.tool
+              run.lastTool = event.tool
+              if (shown.tools === "off" || (shown.tools === "new" && isSame)) return Effect.void
               return interject(run, {
                 kind: "tool",
                 cause: `${run.cause}:${run.interim++}`,
-                text: Texts.toolLine(event.tool, event.preview),
+                text: Texts.toolLine(event.tool, event.preview, shown.previewLength),
                 notify: false,
                 replyTo: null
               })
+            }
+            case "Usage":
+              run.usage = event.usage
+              run.promptTokens = event.usage.contextTokens ?? run.promptTokens
+              return Effect.void
             case "ToolFinished":
               if (run.tool === event.tool) run.tool = null
               return Effect.void
             case "Reasoning":
             case "Plan":
               return Effect.void
-            case "Usage":
-              run.promptTokens = event.usage.contextTokens ?? run.promptTokens
-              return Effect.void
             case "Attachment":
               return Effect.sync(() => {
-                run.attachments.push(Texts.attachment(event.ref, event.caption))
+                run.attachments.push({ ref: event.ref, caption: event.caption })
               })
             case "Question":
             case "Approval":

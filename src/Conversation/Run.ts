@@ -1,4 +1,6 @@
 /** One run of a turn: what it answers, where, and what has come of it so far. Owned by the turn's fiber. */
+import type { Usage } from "../Agent/Agent.ts"
+import type { Named } from "../Delivery/Attachments.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import type { Turn } from "../Session/Turns.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
@@ -10,7 +12,7 @@ export interface Run extends Occasion {
   readonly turn: Turn
   readonly outlet: Outlet | null
   preview: Preview.Preview | null
-  attachments: Array<string>
+  attachments: Array<Named>
   /** Interim texts so far: each has keys of its own, the same in a second run of the turn. */
   interim: number
   prompts: number
@@ -18,6 +20,10 @@ export interface Run extends Occasion {
   promptTokens: number | null
   /** Messages that its agent took while it ran: they end with it (`conversation Y4`). */
   readonly steered: Array<InboxRow>
+  /** The latest figures that the agent told. */
+  usage: Usage | null
+  /** The tool that the last line told of. */
+  lastTool: string | null
   /** The tool that was started last and has not ended. */
   tool: string | null
   /** What an earlier run of this turn left on the screen. */

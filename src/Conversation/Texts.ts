@@ -3,6 +3,7 @@
  * No text holds ids of processes, class names, or anything an agent or platform answered.
  */
 import type { AgentError } from "../Agent/Agent.ts"
+import type { MediaPart } from "../Delivery/Attachments.ts"
 import type { Notice } from "../Session/Turns.ts"
 
 export const notices: Readonly<Record<Notice, string>> = {
@@ -109,16 +110,29 @@ export const approvalQuestion = (command: string, description: string | null): s
 export const approval = (command: string, description: string | null): string =>
   `${approvalQuestion(command, description)}\n/approve, /approve session, /approve always or /deny`
 
-export const toolLine = (tool: string, preview: string | null): string => {
+/** `length`: characters of the preview; 0 = 40 (`delivery E3`). */
+export const toolLine = (tool: string, preview: string | null, length = 0): string => {
   if (preview === null || preview === "") return `⚙️ ${tool}...`
   const shown = Array.from(preview.replaceAll(/\s+/g, " "))
-  return `⚙️ ${tool}: "${shown.length > 40 ? `${shown.slice(0, 37).join("")}...` : shown.join("")}"`
+  const most = Math.max(4, length === 0 ? 40 : length)
+  return `⚙️ ${tool}: "${shown.length > most ? `${shown.slice(0, most - 3).join("")}...` : shown.join("")}"`
 }
 
 /** A file where the chat takes none: its address, or its name, never a path of this machine (`delivery M11`). */
-export const attachment = (ref: string, caption: string | null): string =>
-  /^https?:\/\//i.test(ref)
-    ? caption === null
-      ? ref
-      : `${caption}\n${ref}`
-    : `📎 File: ${ref.split(/[\\/]/).at(-1) ?? ""} (this chat takes no files)`
+export const attachment = ({ caption, filename, kind, ref }: MediaPart): string => {
+  if (/^https?:\/\//i.test(ref)) return caption === null ? ref : `${caption}\n${ref}`
+  const sign = { image: "🖼️ Image", voice: "🔊 Audio", audio: "🔊 Audio", video: "🎬 Video", document: "📎 File" }[kind]
+  return `${sign}: ${filename ?? "file"} (this chat takes no files)`
+}
+
+export const tooLongForChat =
+  "⚠️ The rest is too long for this chat, and it did not take the file. Ask me for a part of it."
+export const filesFollow = "📎"
+export const wholeInFile = "… The whole answer is in the file."
+
+/** One line for all of them (`delivery M14`). */
+export const notSent = (refused: ReadonlyArray<{ readonly name: string; readonly why: string }>): string =>
+  `⚠️ Could not be sent: ${refused
+    .slice(0, 10)
+    .map(({ name, why }) => `${name.replaceAll(/[`\r\n]/g, " ").slice(0, 100)} (${why})`)
+    .join(", ")}${refused.length > 10 ? `, and ${refused.length - 10} more` : ""}`

@@ -2,15 +2,24 @@
  * What a turn leaves behind (`session L2`–`L7`): pure, from the turn and its outcome to the writes that belong into one
  * transaction with its replies (law 2).
  */
+import type { MediaPart } from "../Delivery/Attachments.ts"
 import type { Turn } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
 import { ended, type InboxRow } from "../Storage/Inbox.ts"
 import { suspended, touched } from "../Storage/Routes.ts"
 import { said } from "../Storage/Transcript.ts"
 
+/** A file, and what is said in its place where it cannot be sent. */
+export interface Enclosed {
+  readonly media: MediaPart
+  readonly text: string
+}
+
 export interface TurnEnd {
   /** What is shown, one text after the other; empty = nothing. */
   readonly texts: ReadonlyArray<string>
+  /** Files that follow the texts, in their order. */
+  readonly media?: ReadonlyArray<Enclosed>
   /** `exchange`: both sides. `unanswered`: the user's message alone. `nothing`: neither. */
   readonly transcript: "exchange" | "unanswered" | "nothing"
   /** What the agent said, for the transcript. */

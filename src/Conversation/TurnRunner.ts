@@ -3,14 +3,23 @@
  * with the transcript, the Outbox rows and the end of the Inbox row (law 2). What interrupts it may stop the agent, never
  * that transaction.
  */
+import { homedir } from "node:os"
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, Semaphore } from "effect"
 import type { AgentError } from "../Agent/Agent.ts"
-import { AgentGatewayTimeout, GatewayMaxRunningTurns, MaxConcurrentSessions } from "../Config/GatewaySettings.ts"
+import {
+  AgentGatewayTimeout,
+  FilterSilenceNarration,
+  GatewayMaxRunningTurns,
+  MaxConcurrentSessions
+} from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
+import { Attachments, type MediaPart } from "../Delivery/Attachments.ts"
+import * as DisplaySettings from "../Delivery/DisplaySettings.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
 import * as Reply from "../Delivery/Reply.ts"
+import * as RuntimeFooter from "../Delivery/RuntimeFooter.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
-import { isLiveSilence } from "../Delivery/SilenceFilter.ts"
+import { isLiveSilence, isSilenceNarration, isUnattendedSilence } from "../Delivery/SilenceFilter.ts"
 import * as ResetPolicy from "../Session/ResetPolicy.ts"
 import { TurnGate } from "../Session/TurnGate.ts"
 import type { StopReason, Turn } from "../Session/Turns.ts"
@@ -24,6 +33,10 @@ import * as Texts from "./Texts.ts"
 import * as TurnEnd from "./TurnEnd.ts"
 import { type Occasion, Voice } from "./Voice.ts"
 
+/** Characters that a row can hold in place of a file (`delivery O7`); a longer answer is in the transcript alone. */
+const longest = 1024 * 1024
+/** Left for the line that points to a file. */
+const headRoom = 80
 /** Processes that may die with the same turn before it is set aside (`session U5`). */
 const maxStarts = 3
 /** A link that is not there yet (the start of the gateway) is waited for; then its defaults must do. */
@@ -68,24 +81,32 @@ export class TurnRunner extends Context.Service<
       const permits = yield* Semaphore.make(limit)
       let waiting = 0
       let taken = 0
+      const files = yield* Attachments
+      const filtersNarration = yield* settings.get(FilterSilenceNarration)
+      const display = yield* DisplaySettings.read
+      const workingDirectory = yield* settings.get(DisplaySettings.TerminalCwd)
       const gate = yield* TurnGate
       const policies = yield* ResetPolicy.configured
       const now = () => clock.currentTimeMillisUnsafe()
 
-      /** Texts of the turn's end, as rows; the first takes the place of what is shown already. */
-      const replyRows = (run: Run, texts: ReadonlyArray<string>): ReadonlyArray<OutboxRow> => {
+      /** What the turn's end says, as rows: texts, then files; the first takes the place of what is shown already. */
+      const replyRows = (run: Run, { media = [], texts }: TurnEnd.TurnEnd): ReadonlyArray<OutboxRow> => {
         const out: Array<OutboxRow> = []
-        for (const text of texts) {
+        const preview = run.preview?.shown() ?? null
+        const add = (said: { readonly text: string; readonly media?: MediaPart }) =>
           out.push(
             ...voice.rows(run, {
               kind: "final",
-              text,
+              ...said,
               ordinal: out.length,
-              preview: out.length === 0 ? (run.preview?.shown() ?? null) : null,
+              preview: out.length === 0 ? preview : null,
               replyTo: out.length === 0 ? run.turn.row.event.messageId : null
             })
           )
-        }
+        for (const text of texts) add({ text })
+        // What is shown can become a text, never a file.
+        if (texts.length === 0 && media.length > 0 && preview !== null) add({ text: Texts.filesFollow })
+        for (const enclosed of media) add(enclosed)
         return out
       }
 
@@ -98,7 +119,7 @@ export class TurnRunner extends Context.Service<
         const promptTokens = TurnEnd.tokensOf(turn, end, run.promptTokens)
         const { steered } = run
         const writes = TurnEnd.writesOf({ turn, end, promptTokens, steered, cause: run.cause, at, isOver })
-        const fresh = yield* voice.commit(writes, replyRows(run, end.texts))
+        const fresh = yield* voice.commit(writes, replyRows(run, end))
         if (!isOver) {
           turn.routed({
             ...turn.route,
@@ -143,19 +164,70 @@ export class TurnRunner extends Context.Service<
         )
       }
 
-      const concludeReply = (run: Run, { attachments, text }: Produced) => {
-        if (isLiveSilence(text)) {
-          return conclude(run, { texts: shownOnly(run), transcript: "exchange", answer: text })
+      /** Nothing is sent, and the transcript keeps it (`delivery F1`, F3, F4). */
+      const isSilent = (run: Run, text: string): Effect.Effect<boolean> => {
+        if (isLiveSilence(text)) return Effect.succeed(true)
+        if (run.target.platform === "webhook" && isUnattendedSilence(text)) return Effect.succeed(true)
+        return filtersNarration && isSilenceNarration(text)
+          ? Effect.as(Effect.logWarning("an answer that says only that it is silent was not sent"), true)
+          : Effect.succeed(false)
+      }
+
+      const concludeReply = Effect.fnUntraced(function* (run: Run, { attachments, text }: Produced) {
+        if (yield* isSilent(run, text)) {
+          return yield* conclude(run, { texts: shownOnly(run), transcript: "exchange", answer: text })
         }
         const { row, sessionKey } = run.turn
-        const said = text.trim() === "" ? attachments : [text, ...attachments]
-        const texts = said.map((part, i) => (i === 0 ? headed(sessionKey, row.event.text, part) : part))
-        return conclude(run, {
-          texts: texts.length === 0 ? [Texts.nothingSaid] : texts,
+        const reply = yield* files.of(text, attachments)
+        const said = reply.refused.length === 0 ? reply.text : `${reply.text}\n\n${Texts.notSent(reply.refused)}`.trim()
+        const whole = said === "" ? said : headed(sessionKey, row.event.text, withFooter(run, said))
+        const enclosed = reply.media.map((media) => ({ media, text: Texts.attachment(media) }))
+        const { media, texts } = yield* fitting(run, whole, enclosed)
+        const isNothing = texts.length === 0 && media.length === 0
+        if (isNothing && text.trim() !== "") {
+          yield* Effect.logError("response_delivery_dropped: nothing was left of a reply", {
+            session: sessionKey
+          })
+        }
+        return yield* conclude(run, {
+          texts: isNothing ? [Texts.nothingSaid] : texts,
+          media,
           transcript: "exchange",
           answer: text
         })
+      })
+
+      /** Below the answer, never in the transcript (`delivery G3`). */
+      const withFooter = (run: Run, text: string): string => {
+        if (text.trim() === "") return text
+        const { usage } = run
+        const line = RuntimeFooter.footer(display, run.target.platform, {
+          model: usage?.model ?? null,
+          contextTokens: usage?.contextTokens ?? null,
+          contextWindow: usage?.contextWindow ?? null,
+          cwd: workingDirectory,
+          userHome: homedir()
+        })
+        return line === "" ? text : `${text}\n\n${line}`
       }
+
+      /** A text of too many messages is its beginning and a file, where the chat takes files (`delivery C9` h). */
+      const fitting = Effect.fnUntraced(function* (run: Run, text: string, media: ReadonlyArray<TurnEnd.Enclosed>) {
+        if (text.trim() === "") return { texts: [], media }
+        const { capabilities } = run
+        const takesFiles = capabilities.media?.has("document") === true && capabilities.uploads === true
+        if (run.outlet?.media === undefined || !takesFiles) return { texts: [text], media }
+        const most = Reply.mostChunks(run.target.platform)
+        const chunks = Reply.chunksOf(text, { ...capabilities, maxLength: capabilities.maxLength - headRoom }, most)
+        const whole = chunks.length > most ? yield* files.document(text, "answer.md") : null
+        return whole === null
+          ? { texts: [text], media }
+          : {
+              texts: [`${Reply.bare(chunks[0]!)}\n\n${Texts.wholeInFile}`],
+              // Where the file is refused after all, the text goes out in pieces.
+              media: [{ media: whole, text: text.length > longest ? Texts.tooLongForChat : text }, ...media]
+            }
+      })
 
       const concludeFailed = (run: Run, error: AgentError) =>
         Effect.andThen(
@@ -216,6 +288,8 @@ export class TurnRunner extends Context.Service<
           lastActive: now(),
           isStuck: false,
           tool: null,
+          usage: null,
+          lastTool: null,
           prompts: 0,
           promptTokens: null,
           steered: [],

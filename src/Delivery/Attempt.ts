@@ -8,8 +8,10 @@ import type { Journal } from "../Storage/Journal.ts"
 import { type OutboxRow, progressed } from "../Storage/Outbox.ts"
 import * as Backoff from "./Backoff.ts"
 import { contentHash } from "./IdempotencyKey.ts"
-import type { Outlet, SendRank, SendRequest, Target } from "./Outlet.ts"
+import { measureOf, print, type Printed, unmarked } from "./Markdown/Dialect.ts"
+import type { Capabilities, Outlet, SendRank, SendRequest, Target } from "./Outlet.ts"
 import { split } from "./Splitter.ts"
+import { length } from "./TextLength.ts"
 
 /** Heads a message that may be on the screen already (`delivery O4` c); its length is reserved when a reply is split. */
 export const repeatMark = "⚠️ This may be a repeat:\n\n"
@@ -78,11 +80,14 @@ const ended = (
 ): Outcome => ({ row: { ...row, state }, messageId, error })
 
 /** An edit says the same thing however often it is repeated. */
-const isEdit = (row: OutboxRow): boolean => row.preview !== null && row.preview.messageId !== null
+const isEdit = (row: OutboxRow): boolean =>
+  row.preview !== null && row.preview.messageId !== null && (row.payload.pieces?.sent ?? 0) === 0
 
 /** It may be on the screen already: it was on its way, or a preview of it was and nobody knows how that ended. */
 const isUnknown = (row: OutboxRow): boolean =>
-  row.state === "ambiguous" || row.state === "sending" || (row.preview !== null && !row.payload.marked)
+  row.state === "ambiguous" ||
+  row.state === "sending" ||
+  (row.preview !== null && !row.payload.marked && row.payload.pieces === undefined)
 
 /** The platform cannot tell whether it arrived: say it once more and say so, or hold it (`delivery O4`). */
 const settleUnknown = (row: OutboxRow, context: Context): Effect.Effect<Outcome> => {
@@ -115,12 +120,17 @@ const carryOut = (row: OutboxRow, context: Context, keyed: boolean): Effect.Effe
     marked,
     pieces === undefined
       ? Effect.map(say(row, context.outlet, keyed), (messageId) => ended(row, "sent", null, messageId))
-      : sayPiece(row, pieces, context)
+      : sayPiece(row, pieces, context, keyed)
   )
   return Effect.catch(attempt, (error) => {
     if (isGone(error) && isEdit(row) && !keyed) return sayAnew(row, context)
-    return error.kind === "too_long" && pieces === undefined && !isEdit(row)
-      ? Effect.succeed({ row: { ...inPieces(row, context.outlet), state: "pending" as const }, messageId: null, error })
+    const isRefused = error.kind === "bad_format" && pieces?.plain !== true
+    return isRefused || (error.kind === "too_long" && pieces === undefined && !isEdit(row))
+      ? Effect.succeed({
+          row: { ...inPieces(row, context.outlet, isRefused), state: "pending" as const },
+          messageId: null,
+          error
+        })
       : failed(row, error, context)
   })
 }
@@ -148,34 +158,36 @@ const sayAnew = (row: OutboxRow, context: Context): Effect.Effect<Outcome> => {
 const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<string | null, SendError> => {
   const { payload, preview } = row
   const target = targetOf(row)
-  const send = (key: string, text: string, replyTo: string | null = payload.replyTo) =>
+  const can = outlet.capabilities(target)
+  const printed = printedFor(can, payload.text)
+  const send = (key: string, replyTo: string | null = payload.replyTo) =>
     Effect.map(
-      outlet.send({ key, target, text, replyTo, notify: payload.notify, ...waysOf(row) }),
+      outlet.send({ key, target, ...printed, replyTo, notify: payload.notify, ...waysOf(row) }),
       (receipt) => receipt.messageId
     )
   const rich = richSend(row, outlet)
   const whole = Effect.catchIf(
     rich === null
-      ? send(row.key, payload.text)
+      ? send(row.key)
       : Effect.catchIf(
           rich,
           (error) => error.kind === "unsupported",
-          () => send(row.key, payload.text)
+          () => (length(printed.text, can.lengthUnit) > can.maxLength ? Effect.fail(tooLong) : send(row.key))
         ),
     (error) => error.kind === "not_found" && payload.replyTo !== null && error.reach !== "chat",
-    () => send(row.key, payload.text, null)
+    () => send(row.key, null)
   )
   if (preview === null || (preview.messageId === null && !keyed)) return whole
   const edit = (messageId: string | null) =>
     messageId === null
       ? // The platform gives no ids: what is shown cannot be changed.
-        send(`${row.key}:again`, payload.text)
+        send(`${row.key}:again`)
       : outlet
           .edit({
-            key: `${row.key}:${contentHash(payload.text)}`,
+            key: `${row.key}:${contentHash(printed.text)}`,
             target,
             messageId,
-            text: payload.text,
+            ...printed,
             final: true
           })
           .pipe(
@@ -183,25 +195,38 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
             // The preview is gone, deleted by a person or too old to edit: the answer still has to be seen.
             Effect.catchIf(
               (error) => keyed && isGone(error),
-              () => send(`${row.key}:again`, payload.text)
+              () => send(`${row.key}:again`)
             )
           )
-  return preview.messageId === null
-    ? // Sent or not before the crash: under the same key the platform shows it once and tells its id.
-      Effect.flatMap(
+  return Effect.flatMap(idOfPreview(row, preview, outlet), edit)
+}
+
+/** Sent or not before the crash: under the same key the platform shows it once and tells its id. */
+const idOfPreview = (
+  row: OutboxRow,
+  preview: NonNullable<OutboxRow["preview"]>,
+  outlet: Outlet
+): Effect.Effect<string | null, SendError> =>
+  preview.messageId === null
+    ? Effect.map(
         outlet.send({
           key: row.key,
-          target,
+          target: targetOf(row),
           text: preview.text,
-          replyTo: payload.replyTo,
+          replyTo: row.payload.replyTo,
           notify: false,
           expectEdits: true,
           ...waysOf(row)
         }),
-        ({ messageId }) => edit(messageId)
+        ({ messageId }) => messageId
       )
-    : edit(preview.messageId)
-}
+    : Effect.succeed(preview.messageId)
+
+const tooLong = new SendError({ kind: "too_long", message: "in place of a file that cannot be sent" })
+
+/** As the platform is sent it; stored is what the agent wrote, so that a refusal can be answered with other marks or none. */
+const printedFor = (can: Capabilities, text: string): Printed =>
+  can.printsItself === true ? { text } : print(can.dialect, text)
 
 /** A file or a prompt in the platform's own form; `null` = the row is text, or text must do (`relay H5`). */
 const richSend = (row: OutboxRow, outlet: Outlet): Effect.Effect<string | null, SendError> | null => {
@@ -220,48 +245,72 @@ const richSend = (row: OutboxRow, outlet: Outlet): Effect.Effect<string | null, 
   return null
 }
 
-/** The platform's limit is lower than it declared: the same text in pieces of half the size, one an attempt (`delivery O3`). */
-const inPieces = (row: OutboxRow, outlet: Outlet): OutboxRow => ({
-  ...row,
-  payload: {
-    ...row.payload,
-    pieces: { limit: Math.max(1, Math.floor(outlet.capabilities(targetOf(row)).maxLength / 2)), sent: 0 }
-  }
-})
+/**
+ * The platform's limit is lower than it declared: the same text in pieces of half the size; or it refused the marks: the
+ * whole text without any, re-split. One piece an attempt, so that none is sent twice (`delivery O3`).
+ */
+const inPieces = (row: OutboxRow, outlet: Outlet, plain: boolean): OutboxRow => {
+  const { maxLength } = outlet.capabilities(targetOf(row))
+  const limit = Math.max(1, plain ? maxLength : Math.floor(maxLength / 2))
+  return { ...row, payload: { ...row.payload, pieces: { limit, sent: 0, ...(plain ? { plain } : {}) } } }
+}
 
 type Pieces = NonNullable<OutboxRow["payload"]["pieces"]>
 
-const sayPiece = (row: OutboxRow, pieces: Pieces, context: Context): Effect.Effect<Outcome, SendError> => {
-  const { payload } = row
+/** The chunk may carry an indicator of its own already, so these have none. */
+const allPieces = (text: string, { limit, plain }: Pieces, can: Capabilities): ReadonlyArray<Printed> => {
+  const options = { limit, unit: can.lengthUnit, indicators: false }
+  if (plain !== true) {
+    const pieces = split(text, { ...options, convert: measureOf(can.dialect) })
+    return pieces.map((piece) => printedFor(can, piece))
+  }
+  const bare = unmarked(text)
+  return split(bare.text, options).map((piece) => ({ ...bare, text: piece }))
+}
+
+const sayPiece = (
+  row: OutboxRow,
+  pieces: Pieces,
+  context: Context,
+  keyed: boolean
+): Effect.Effect<Outcome, SendError> => {
+  const { payload, preview } = row
   const target = targetOf(row)
-  // The chunk may carry an indicator of its own already.
-  const all = split(payload.text, {
-    limit: pieces.limit,
-    unit: context.outlet.capabilities(target).lengthUnit,
-    indicators: false
-  })
-  const piece = all[pieces.sent] ?? ""
-  return Effect.map(
-    context.outlet.send({
-      key: `${row.key}:${pieces.sent}`,
+  const { outlet } = context
+  const all = allPieces(payload.text, pieces, outlet.capabilities(target))
+  const piece = all[pieces.sent] ?? { text: "" }
+  const key = `${row.key}:${pieces.plain === true ? "plain" : ""}${pieces.sent}`
+  const printed = { ...piece, text: payload.marked ? repeatMark + piece.text : piece.text }
+  const send = Effect.map(
+    outlet.send({
+      key,
       target,
-      text: payload.marked ? repeatMark + piece : piece,
+      ...printed,
       replyTo: pieces.sent === 0 ? payload.replyTo : null,
       notify: payload.notify,
       ...waysOf(row)
     }),
-    ({ messageId }) => {
-      const sent = pieces.sent + 1
-      const next: OutboxRow = {
-        ...row,
-        state: sent < all.length ? "pending" : "sent",
-        attempts: 0,
-        notBefore: 0,
-        payload: { ...payload, marked: false, pieces: { ...pieces, sent } }
-      }
-      return { row: next, messageId, error: null }
-    }
+    ({ messageId }) => messageId
   )
+  const isShown = pieces.sent === 0 && preview !== null && (preview.messageId !== null || keyed)
+  const said = !isShown
+    ? send
+    : Effect.flatMap(idOfPreview(row, preview, outlet), (messageId) =>
+        messageId === null
+          ? send
+          : Effect.as(outlet.edit({ key, target, messageId, ...printed, final: true }), messageId)
+      )
+  return Effect.map(said, (messageId) => {
+    const sent = pieces.sent + 1
+    const next: OutboxRow = {
+      ...row,
+      state: sent < all.length ? "pending" : "sent",
+      attempts: 0,
+      notBefore: 0,
+      payload: { ...payload, marked: false, pieces: { ...pieces, sent } }
+    }
+    return { row: next, messageId, error: null }
+  })
 }
 
 const failed = (row: OutboxRow, error: SendError, context: Context): Effect.Effect<Outcome> =>

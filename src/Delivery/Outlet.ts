@@ -29,7 +29,10 @@ export interface Capabilities {
   /** Longest text of one message, in `lengthUnit`; at least 1. */
   readonly maxLength: number
   readonly lengthUnit: LengthUnit
+  /** How its texts are marked up (`delivery` X). */
   readonly dialect: string
+  /** The other end takes Markdown and prints the dialect itself: texts are measured in it, and leave as they are. */
+  readonly printsItself?: boolean
   readonly edit: boolean
   readonly typing: boolean
   /** Send growing text as a preview that is edited in place, unless configured otherwise. */
@@ -39,6 +42,8 @@ export interface Capabilities {
   readonly prompt?: boolean
   /** Kinds of files that can be sent; absent = a link in their place. */
   readonly media?: ReadonlySet<MediaKind>
+  /** Files of this machine can be sent, not only addresses of the web. */
+  readonly uploads?: boolean
   /** Reactions; absent = nothing in their place. */
   readonly react?: boolean
   /** Threads can be opened and renamed. */
@@ -56,11 +61,22 @@ export const assumedCapabilities: Capabilities = {
   settle: "mark"
 }
 
+/** In what form a text is written; without it the text is the agent's Markdown, or a preview of it. */
+export interface Formatting {
+  /** `plain` = no mark in it means anything. */
+  readonly dialect: string
+  /** The same as HTML (matrix). */
+  readonly html?: string
+  /** `START:LENGTH:STYLE` in UTF-16 units (signal). */
+  readonly styles?: ReadonlyArray<string>
+}
+
 export interface SendRequest {
   /** Idempotency key: equal on every attempt of the same message. */
   readonly key: string
   readonly target: Target
   readonly text: string
+  readonly formatting?: Formatting
   readonly replyTo: string | null
   /** Finals ring, previews and chrome do not (`delivery A3`). */
   readonly notify: boolean
@@ -80,6 +96,7 @@ export interface EditRequest {
   readonly target: Target
   readonly messageId: string
   readonly text: string
+  readonly formatting?: Formatting
   readonly final: boolean
 }
 

@@ -7,6 +7,7 @@ import type { OutboxKind, OutboxRow, Payload, Preview } from "../Storage/Outbox.
 import { sanitizeText } from "../Storage/StoredText.ts"
 import { repeatMark } from "./Attempt.ts"
 import * as IdempotencyKey from "./IdempotencyKey.ts"
+import { measureOf, surelyFits } from "./Markdown/Dialect.ts"
 import type { Capabilities, Target } from "./Outlet.ts"
 import { split } from "./Splitter.ts"
 import { length } from "./TextLength.ts"
@@ -60,12 +61,31 @@ export const keyOf = (options: Pick<ReplyOptions, "installation" | "cause" | "ki
 /** The number in `turn:17` or `command:17`; a cause without one leads its keys with nothing. */
 const numberOf = (cause: string): number => Number(/^\w+:(\d+)/.exec(cause)?.[1] ?? 0)
 
+/** A text in pieces that the chat takes, each measured as its dialect prints it; at most one more than `most`. */
+export const chunksOf = (text: string, capabilities: Capabilities, most?: number): ReadonlyArray<string> => {
+  const { dialect, lengthUnit: unit, maxLength, settle } = capabilities
+  const limit = Math.max(1, settle === "key" ? maxLength : maxLength - length(repeatMark, unit))
+  return surelyFits(dialect, text, limit, unit)
+    ? [text]
+    : split(text, { limit, unit, convert: measureOf(dialect), most })
+}
+
+/** Messages that one answer may be, before it is sent as a file (`delivery C9` h; Discord's number is its own). */
+export const mostChunks = (platform: string): number => (platform === "discord" ? 8 : 20)
+
+/** A chunk without its ` (i/n)`. */
+export const bare = (chunk: string): string => chunk.replace(/\s{1,2}\(\d+\/\d+\)$/, "")
+
+/** What stands for a file is one row with it, whatever its length. */
+const textsOf = ({ capabilities, media, text }: ReplyOptions): ReadonlyArray<string> => {
+  if (text.trim() === "") return []
+  return media === undefined ? chunksOf(text, capabilities) : [text]
+}
+
 /** None for a text of nothing but white space: it is never sent (`delivery R8`). */
 export const rows = (options: ReplyOptions): ReadonlyArray<OutboxRow> => {
-  const { capabilities, target } = options
-  const { lengthUnit: unit, maxLength } = capabilities
-  const limit = capabilities.settle === "key" ? maxLength : maxLength - length(repeatMark, unit)
-  const chunks = options.text.trim() === "" ? [] : split(options.text, { limit: Math.max(1, limit), unit })
+  const { target } = options
+  const chunks = textsOf(options)
   const first = options.ordinal ?? 0
   return chunks.map((text, index) => ({
     seq: 0,

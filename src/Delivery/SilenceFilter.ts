@@ -18,6 +18,15 @@ export const isLiveSilence = (text: string): boolean => {
   return isShort(trimmed) && markers.has(folded(trimmed))
 }
 
+/**
+ * Where no person asked (a webhook, a schedule) a marker alone on the first or last line is silence too, and the bracketed
+ * one in front; inside prose it is not (`delivery F3`).
+ */
+export const isUnattendedSilence = (text: string): boolean => {
+  const lines = text.trim().split("\n")
+  return isLiveSilence(lines[0] ?? "") || isLiveSilence(lines.at(-1) ?? "") || /^\[SILENT\](?:\s|$)/i.test(text.trim())
+}
+
 /** A streamed text may still become a marker, so that its preview has to wait (`delivery F2`). */
 export const mayBecomeSilence = (text: string): boolean => {
   const start = folded(text.trimStart())

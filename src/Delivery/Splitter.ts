@@ -18,6 +18,8 @@ export interface SplitOptions {
    * Pure; linear.
    */
   readonly convert?: ((source: string) => string) | undefined
+  /** Stops once there are more chunks than this, and gives one more: how many there would be nobody asked. */
+  readonly most?: number | undefined
 }
 
 const digitsOf = (count: number): number => String(count).length
@@ -31,13 +33,15 @@ const digitsOf = (count: number): number => String(count).length
 export const split = (text: string, options: SplitOptions): ReadonlyArray<string> => {
   const limit = Math.max(1, Math.floor(options.limit))
   const { convert, unit } = options
-  const whole = length(convert === undefined ? text : convert(text), unit)
-  if (whole <= limit) return [text]
+  const whole = length(text, unit)
+  // No printer makes a text so much shorter; and what is long is printed only in pieces.
+  const isShort = convert === undefined ? whole <= limit : whole <= 4 * limit && length(convert(text), unit) <= limit
+  if (isShort) return [text]
   const layout = read(text)
   let digits = options.indicators === false ? 0 : digitsOf(Math.ceil(whole / limit))
   while (true) {
     if (indicatorRoom(digits) * 2 > limit) digits = 0
-    const pieces = plan(layout, { limit, unit, digits, convert })
+    const pieces = plan(layout, { limit, unit, digits, convert, most: options.most ?? Infinity })
     const count = pieces.length
     if (count === 1) return [text.slice(pieces[0]!.from, pieces[0]!.to)]
     if (digits === 0) return pieces.map((piece) => render(text, piece, ""))

@@ -40,6 +40,8 @@ export interface RelayOptions {
   readonly wake?: Wake["Service"] | undefined
   /** Stream previews where the platform can edit, unless the user says otherwise. */
   readonly streamingDefault: boolean
+  /** The connector takes files (`relay O7`); the local one shows addresses of the web alone. Default true. */
+  readonly uploads?: boolean
   /** Folder for files that come in. */
   readonly cache: string
   readonly slack?: SlackThreading
@@ -105,6 +107,7 @@ export const make = Effect.fnUntraced(function* (
       link,
       platform: platformName(options.identities[0].platform),
       streamingDefault: options.streamingDefault,
+      uploads: options.uploads ?? true,
       transport,
       scopes,
       media

@@ -29,19 +29,25 @@ const maxOptions = 10
 /** Our texts are Markdown, which such a platform lays out itself (`relay L7`). */
 const formatHints = { markdown: true }
 
-export const capabilitiesOf = (descriptor: Descriptor.Descriptor, streamingDefault: boolean): Capabilities => {
+export const capabilitiesOf = (
+  descriptor: Descriptor.Descriptor,
+  streamingDefault: boolean,
+  uploads = true
+): Capabilities => {
   const can = (op: string) => Descriptor.supports(descriptor, op)
   const edit = descriptor.supports_edit && can("edit")
   return {
     maxLength: Descriptor.maxLength(descriptor),
     lengthUnit: Descriptor.lengthUnit(descriptor),
     dialect: descriptor.markdown_dialect,
+    // The contract: a connector takes Markdown and speaks its platform's dialect itself. Plain text it would pass on.
+    printsItself: descriptor.markdown_dialect !== "plain",
     edit,
     typing: can("typing"),
     streaming: edit && streamingDefault,
     settle: descriptor.supports_idempotency ? "key" : "mark",
     ...(can("prompt") ? { prompt: true } : {}),
-    ...(can("send_media") ? { media: mediaKinds } : {}),
+    ...(can("send_media") ? { media: mediaKinds, uploads } : {}),
     ...(can("react") ? { react: true } : {}),
     ...(can("thread_create") ? { threads: true } : {})
   }
@@ -52,6 +58,7 @@ export const make = Effect.fnUntraced(function* (options: {
   /** Of the default identity. */
   readonly platform: string
   readonly streamingDefault: boolean
+  readonly uploads: boolean
   readonly transport: Transport["Service"]
   readonly scopes: ScopeMemory
   readonly media: RelayMedia
@@ -65,7 +72,8 @@ export const make = Effect.fnUntraced(function* (options: {
     const descriptor = transport.descriptor(platform)
     if (descriptor === null) return assumedCapabilities
     let found = known.get(descriptor)
-    if (found === undefined) known.set(descriptor, (found = capabilitiesOf(descriptor, options.streamingDefault)))
+    if (found === undefined)
+      known.set(descriptor, (found = capabilitiesOf(descriptor, options.streamingDefault, options.uploads)))
     return found
   }
   const capabilities = (target: Target): Capabilities => capabilitiesOn(target.platform)

@@ -41,7 +41,7 @@ const formatterOf = (zone: string | null): Intl.DateTimeFormat => {
 /** Whether the machine knows the zone. */
 export const isZone = (zone: string): boolean => {
   try {
-    return new Intl.DateTimeFormat("en-US", { timeZone: zone }) !== null
+    return new Intl.DateTimeFormat("en-US", { timeZone: zone }).resolvedOptions().timeZone !== ""
   } catch {
     return false
   }

@@ -4,7 +4,6 @@ export const maxTitle = 100
 
 /** Controls but tab and line ends, zero-width characters, bidi marks, separators, BOM, annotations. */
 const invisible =
-  // oxlint-disable-next-line no-control-regex -- these are what is to be removed
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffc]/g
 
 /** Without what cannot be seen, blanks collapsed; "" = no title. */

@@ -66,7 +66,14 @@ export const Payload = Schema.Struct({
   /** It answers by a capability of this kind while that lasts (`relay P3`). */
   followUp: Schema.optionalKey(Schema.String),
   /** The platform's limit is lower than it said: sent in pieces of this size, of which so many have been confirmed. */
-  pieces: Schema.optionalKey(Schema.Struct({ limit: Schema.Number, sent: Schema.Number })),
+  pieces: Schema.optionalKey(
+    Schema.Struct({
+      limit: Schema.Number,
+      sent: Schema.Number,
+      /** The platform refused the marks: these have none. */
+      plain: Schema.optionalKey(Schema.Boolean)
+    })
+  ),
   media: Schema.optionalKey(MediaPart),
   prompt: Schema.optionalKey(PromptPart)
 })

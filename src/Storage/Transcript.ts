@@ -199,9 +199,7 @@ export class Transcript extends Context.Service<
         firstWords: (sessionId, limit) =>
           Effect.map(database.execute(selectFirst, [sessionId]), ([row]) => {
             const words = Array.from(
-              String(row?.content ?? "")
-                .replaceAll(/\s+/g, " ")
-                .trim()
+              (typeof row?.content === "string" ? row.content : "").replaceAll(/\s+/g, " ").trim()
             )
             return words.length > limit ? `${words.slice(0, limit - 3).join("")}...` : words.join("")
           }),

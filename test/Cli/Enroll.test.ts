@@ -15,7 +15,7 @@ describe("enroll", () => {
     "keeps id, secret and the given URLs in .env, private, leaves the rest of it alone, and prints no secret",
     () =>
       Effect.gen(function* () {
-        const ca = yield* authority
+        const ca = authority
         const connector = yield* issuingConnector(ca)
         const proxy = yield* connectProxy
         const home = yield* makeHome

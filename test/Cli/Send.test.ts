@@ -25,6 +25,12 @@ describe("send", () => {
         assert.strictEqual(code, 0, stderr)
         assert.strictEqual(stdout, "sent\n")
         assert.deepStrictEqual(texts(connector, "Chat-1"), ["while it runs"])
+        const several = yield* command(home, ["send", "relay:a, relay:b,RELAY:a", "to both"])
+        assert.strictEqual(several.code, 0, several.stderr)
+        assert.deepStrictEqual([texts(connector, "a"), texts(connector, "b")], [["to both"], ["to both"]])
+        const mixed = yield* command(home, ["send", "relay:a,nowhere:b", "to none"])
+        assert.strictEqual(mixed.code, 2)
+        assert.lengthOf(texts(connector, "a"), 1)
         assert.strictEqual(connector.counts.connections, 1)
         assert.deepStrictEqual(connector.violations, [])
       }),

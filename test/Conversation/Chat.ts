@@ -13,6 +13,8 @@ import * as Expiry from "../../src/Conversation/Expiry.ts"
 import type { Prompts } from "../../src/Conversation/Prompts.ts"
 import { conversation } from "../../src/Gateway.ts"
 import type { Capabilities } from "../../src/Delivery/Outlet.ts"
+import { Attachments } from "../../src/Delivery/Attachments.ts"
+import { MediaCache } from "../../src/Delivery/MediaCache.ts"
 import { SendQueues } from "../../src/Delivery/SendQueues.ts"
 import * as MessageEvent from "../../src/Message/MessageEvent.ts"
 import * as Source from "../../src/Message/Source.ts"
@@ -70,7 +72,8 @@ export class Chat {
     this.process = Layer.mergeAll(IntakeLive.layer, Revocation.layer).pipe(
       Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Strangers.layer)),
       Layer.provideMerge(conversation),
-      Layer.provideMerge(Layer.mergeAll(Pairing.layer, Expiry.layer)),
+      Layer.provideMerge(Attachments.layer),
+      Layer.provideMerge(Layer.mergeAll(Pairing.layer, Expiry.layer, MediaCache.layer)),
       Layer.provideMerge(SessionsLive.layer),
       Layer.provideMerge(
         Layer.mergeAll(Journal.layer, Inbox.layer, Outbox.layer, Installation.layer, PromptStore.layer)

@@ -43,13 +43,25 @@ describe("Texts", () => {
     assert.isTrue(Texts.toolLine("t", "😀".repeat(50)).isWellFormed())
   })
 
-  it.prop("an attachment that is no address shows a bare name", [Schema.String, Schema.String], ([folder, name]) => {
-    const shown = Texts.attachment(`/${folder}/${name}`, null)
-    assert.notMatch(shown.slice("📎 File: ".length), /[\\/]/)
+  const part = { kind: "document", ref: "/x/y.pdf", caption: null, filename: "y.pdf", mime: null } as const
+
+  it("a file that the chat does not take is told by its name, never by its path", () => {
+    assert.strictEqual(Texts.attachment(part), "📎 File: y.pdf (this chat takes no files)")
+    assert.strictEqual(Texts.attachment({ ...part, kind: "voice" }), "🔊 Audio: y.pdf (this chat takes no files)")
+    assert.notInclude(Texts.attachment({ ...part, filename: null }), "/x/")
   })
 
   it("an address keeps its caption", () => {
-    assert.strictEqual(Texts.attachment("HTTPS://x.org/a.png", "A cat"), "A cat\nHTTPS://x.org/a.png")
+    const ref = "HTTPS://x.org/a.png"
+    assert.strictEqual(Texts.attachment({ ...part, kind: "image", ref, caption: "A cat" }), `A cat\n${ref}`)
+  })
+
+  it("what could not be sent is one line, of bounded length", () => {
+    assert.strictEqual(
+      Texts.notSent([{ name: "a\nb.pdf", why: "not found" }]),
+      "⚠️ Could not be sent: a b.pdf (not found)"
+    )
+    assert.include(Texts.notSent(Array.from({ length: 12 }, () => ({ name: "x", why: "y" }))), ", and 2 more")
   })
 
   it("no notice is blank, and each begins with its sign", () => {

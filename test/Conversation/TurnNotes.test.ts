@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { Agent, type AgentTurn } from "../../src/Agent/Agent.ts"
 import * as Texts from "../../src/Conversation/Texts.ts"
 import { builtIn } from "../../src/Session/ResetPolicy.ts"
+import { pass } from "../support/Passing.ts"
 import { make } from "./Chat.ts"
 
 /** Says "ok", and keeps what it was given. */
@@ -145,6 +146,35 @@ describe("how a conversation begins", () => {
         assert.strictEqual(new Set(turns.map(({ sessionId }) => sessionId)).size, expected)
         assert.strictEqual(turns[1]!.context.includes("multi-user session"), !perUser)
       }
+    })
+  )
+
+  it.effect("two chats at one conversation: their turns come one after the other, and both are in the transcript", () =>
+    Effect.gen(function* () {
+      const chat = yield* make()
+      for (const id of ["1", "2"]) yield* chat.say("hello", { chat: id })
+      const [first] = yield* chat.query("SELECT session_id FROM session_routes WHERE chat_id = '1'")
+      yield* chat.query(`UPDATE session_routes SET session_id = '${String(first!.session_id)}' WHERE chat_id = '2'`)
+      yield* chat.restart
+      yield* chat.say("!sleep 2000 one", { chat: "1" })
+      yield* chat.say("!sleep 1000 two", { chat: "2" })
+      yield* pass("1500 millis")
+      assert.deepStrictEqual(chat.texts("2"), ["hello"])
+      yield* pass("2 seconds")
+      assert.deepStrictEqual(
+        [chat.texts("1"), chat.texts("2")],
+        [
+          ["hello", "one"],
+          ["hello", "two"]
+        ]
+      )
+      const rows = yield* chat.query(
+        `SELECT content FROM messages WHERE session_id = '${String(first!.session_id)}' ORDER BY id`
+      )
+      assert.deepStrictEqual(
+        rows.map(({ content }) => content),
+        ["hello", "hello", "!sleep 2000 one", "one", "!sleep 1000 two", "two"]
+      )
     })
   )
 })

@@ -1,6 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { isLiveSilence, isSilenceNarration, mayBecomeSilence } from "../../src/Delivery/SilenceFilter.ts"
+import {
+  isLiveSilence,
+  isSilenceNarration,
+  isUnattendedSilence,
+  mayBecomeSilence
+} from "../../src/Delivery/SilenceFilter.ts"
 import { vectors } from "../support/Vectors.ts"
 
 interface Verdicts {
@@ -18,6 +23,15 @@ describe("SilenceFilter", () => {
         out,
         JSON.stringify(given.text)
       )
+    }
+  })
+
+  it("unattended: a marker alone on the first or last line, or bracketed in front, never inside prose", () => {
+    for (const text of ["Checked.\n\nNO_REPLY", "[silent]\nall well", "[SILENT] nothing new", " silent "]) {
+      assert.isTrue(isUnattendedSilence(text), text)
+    }
+    for (const text of ["I stay silent today", "one\nNO_REPLY\ntwo", "[SILENT]ly", ""]) {
+      assert.isFalse(isUnattendedSilence(text), text)
     }
   })
 

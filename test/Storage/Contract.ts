@@ -80,6 +80,22 @@ export const storageContract = <E>(
       })
     )
 
+    it.effect("a database that has a later migration and lacks an earlier one gets the earlier one", () =>
+      Effect.gen(function* () {
+        const table = (id: number) => ({
+          id,
+          name: `gap ${id}`,
+          statements: () => [`CREATE TABLE gap_${id} (x integer)`]
+        })
+        const database = yield* Database
+        assert.deepEqual(yield* Migrations.run([...Migrations.all, table(9001)]), [9001])
+        const both = [...Migrations.all, table(9000), table(9001)]
+        assert.strictEqual((yield* Effect.flip(Migrations.verify(both)))._tag, "MigrationError")
+        assert.deepEqual(yield* Migrations.run(both), [9000])
+        yield* database.execute("DELETE FROM switchboard_migrations WHERE id IN (9000, 9001)", [])
+      })
+    )
+
     it.effect("a migration that fails is rolled back whole and not recorded", () =>
       Effect.gen(function* () {
         const database = yield* Database

@@ -3,6 +3,7 @@ import { layer } from "@effect/vitest"
 import { inboxContract } from "./InboxContract.ts"
 import { journalContract } from "./JournalContract.ts"
 import { outboxContract } from "./OutboxContract.ts"
+import { searchContract } from "./SearchContract.ts"
 import { storages } from "./Tables.ts"
 import { transcriptContract } from "./TranscriptContract.ts"
 
@@ -12,4 +13,5 @@ for (const [name, storage] of storages) {
   layer(storage, { excludeTestServices: true, timeout: "90 seconds" })(`${name}: Inbox`, inboxContract)
   layer(storage, { excludeTestServices: true, timeout: "90 seconds" })(`${name}: Outbox`, outboxContract)
   layer(storage, { excludeTestServices: true, timeout: "90 seconds" })(`${name}: Transcript`, transcriptContract)
+  layer(storage, { excludeTestServices: true, timeout: "90 seconds" })(`${name}: Search`, searchContract)
 }

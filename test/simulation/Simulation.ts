@@ -465,6 +465,16 @@ export const simulate = (options: {
       const stored = yield* count("SELECT COUNT(*) AS n FROM messages WHERE role = 'user' AND content <> 'yes'")
       if (stored !== messages - setAside.length)
         violations.push(`${stored} user messages in the transcripts, ${messages} were said`)
+      const adrift = yield* count(
+        `SELECT COUNT(*) AS n FROM session_routes r LEFT JOIN sessions s ON s.id = r.session_id
+          WHERE s.id IS NULL OR s.ended_at IS NOT NULL`
+      )
+      if (adrift > 0) violations.push(`${adrift} keys point at conversations that are over`)
+      const live = yield* count(
+        `SELECT COUNT(*) AS n FROM (SELECT session_key FROM sessions WHERE ended_at IS NULL
+          GROUP BY session_key HAVING COUNT(*) > 1) twice`
+      )
+      if (live > 0) violations.push(`${live} keys have two conversations`)
       if (current !== null) yield* Effect.forkScoped(buried((current as { readonly end: Effect.Effect<void> }).end))
       yield* Effect.sleep("1 second")
       for (let i = 0; i < 60 && ending > 0; i++) yield* Effect.sleep("10 seconds")

@@ -3,7 +3,14 @@
  * test scripts it. What people would see is in `screen`; what was asked of it, with the time, is in `calls`.
  */
 import { Clock, Effect, Latch } from "effect"
-import type { Capabilities, EditRequest, Outlet, PromptRequest, SendRequest } from "../../src/Delivery/Outlet.ts"
+import type {
+  Capabilities,
+  EditRequest,
+  MediaRequest,
+  Outlet,
+  PromptRequest,
+  SendRequest
+} from "../../src/Delivery/Outlet.ts"
 import { SendError, type SendErrorKind } from "../../src/Message/SendError.ts"
 
 export interface Call {
@@ -13,6 +20,8 @@ export interface Call {
   readonly chat: string
   readonly text: string
   readonly replyTo: string | null
+  /** The dialect that the text was said to be written in. */
+  readonly dialect?: string
 }
 
 export interface Shown {
@@ -38,7 +47,7 @@ export type Answer =
 export const keyed: Capabilities = {
   maxLength: 4096,
   lengthUnit: "chars",
-  dialect: "plain",
+  dialect: "markdown",
   edit: true,
   typing: true,
   streaming: true,
@@ -51,6 +60,9 @@ export class ScriptedOutlet {
   readonly screen: Array<Shown> = []
   /** Prompts with buttons, in the order in which they were shown. */
   readonly prompts: Array<PromptRequest> = []
+  /** Files that were taken, where the capabilities name their kinds. */
+  readonly files: Array<MediaRequest> = []
+  refusesFiles = false
   /** Asked before every send and edit; the n-th call of its kind, from 0. */
   script: (call: Call, n: number) => Answer = () => "ok"
   givesIds = true
@@ -113,7 +125,8 @@ export class ScriptedOutlet {
       key: request.key,
       chat: request.target.chatId,
       text: request.text,
-      replyTo: "replyTo" in request ? request.replyTo : null
+      replyTo: "replyTo" in request ? request.replyTo : null,
+      ...(request.formatting && { dialect: request.formatting.dialect })
     }
     this.calls.push(call)
     return call
@@ -155,6 +168,12 @@ export class ScriptedOutlet {
             return { messageId: this.carryOut(asSend) }
           })
         )
+      }),
+    media: (request) =>
+      Effect.suspend(() => {
+        if (this.refusesFiles) return Effect.fail(new SendError({ kind: "unsupported", message: "no files" }))
+        this.files.push(request)
+        return Effect.succeed({ messageId: `file${this.files.length}` })
       }),
     typing: (target) =>
       Effect.map(Clock.currentTimeMillis, (at) => {

@@ -37,6 +37,14 @@ rules["fence"] = (tokens, index) => {
 }
 rules["code_block"] = (tokens, index) => codeBlock(tokens[index]!.content, "")
 
+// Each block takes the direction of its own first letter.
+for (const block of ["paragraph", "heading", "blockquote", "bullet_list", "ordered_list", "list_item"]) {
+  rules[`${block}_open`] = (tokens, index, options, _env, self) => {
+    tokens[index]!.attrSet("dir", "auto")
+    return self.renderToken(tokens, index, options)
+  }
+}
+
 rules["table_open"] = () => '<div class="table"><table>\n'
 rules["table_close"] = () => "</table></div>\n"
 // Alignment comes as a style attribute, which the page's policy forbids.
@@ -44,6 +52,7 @@ const alignedCell: NonNullable<(typeof rules)[string]> = (tokens, index, options
   const token = tokens[index]!
   const align = /text-align:(\w+)/.exec(String(token.attrGet("style") ?? ""))?.[1]
   token.attrs = align === undefined ? null : [["class", `align-${align}`]]
+  token.attrSet("dir", "auto")
   return self.renderToken(tokens, index, options)
 }
 rules["th_open"] = alignedCell

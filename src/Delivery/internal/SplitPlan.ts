@@ -25,6 +25,8 @@ export interface Measure {
   readonly digits: number
   /** How the platform's dialect prints a chunk, where it is not sent as it stands. */
   readonly convert: ((source: string) => string) | undefined
+  /** Pieces after which one more is planned, and no other. */
+  readonly most: number
 }
 
 /** Room for the longest separator and ` (n/n)` with numbers of so many digits. */
@@ -41,7 +43,7 @@ const isSpace = (code: number): boolean => (code >= 0x09 && code <= 0x0d) || cod
 
 export const plan = (layout: Layout, measure: Measure): ReadonlyArray<Piece> => {
   const { text } = layout
-  const { convert, digits, limit, unit } = measure
+  const { convert, digits, limit, most, unit } = measure
   const available = limit - indicatorRoom(digits)
   const sample = digits === 0 ? "" : `(${"9".repeat(digits)}/${"9".repeat(digits)})`
 
@@ -206,7 +208,7 @@ export const plan = (layout: Layout, measure: Measure): ReadonlyArray<Piece> => 
   const isBlank = ({ from, to }: Piece): boolean => inkEnd(from, to) === from
 
   const pieces: Array<Piece> = []
-  for (let from = 0; from < text.length;) {
+  for (let from = 0; from < text.length && pieces.length <= most;) {
     const { piece, resume } = next(from, reopening(from))
     if (piece.close !== "" || piece.open !== "" || !isBlank(piece)) pieces.push(piece)
     from = resume
