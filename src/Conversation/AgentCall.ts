@@ -2,7 +2,7 @@
  * What the agent does in one turn, and what of it is seen meanwhile: typing, preview, tool lines, questions (`conversation`
  * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
  */
-import { Clock, Context, Duration, Effect, Layer, type Scope, Stream } from "effect"
+import { Clock, Context, Duration, Effect, FiberSet, Layer, type Scope, Stream } from "effect"
 import { Agent, type AgentError, type AgentEvent, type AgentRun, type Answer } from "../Agent/Agent.ts"
 import {
   AgentClarifyTimeout,
@@ -19,7 +19,14 @@ import type { Named } from "../Delivery/Attachments.ts"
 import * as DisplaySettings from "../Delivery/DisplaySettings.ts"
 import { MediaCache } from "../Delivery/MediaCache.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
+import { measureOf } from "../Delivery/Markdown/Dialect.ts"
+import * as Reply from "../Delivery/Reply.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
+import { head } from "../Delivery/Splitter.ts"
+import * as Consumer from "../Delivery/Stream/Consumer.ts"
+import * as Machine from "../Delivery/Stream/Machine.ts"
+import { withoutThoughts } from "../Delivery/Stream/Visible.ts"
+import { length } from "../Delivery/TextLength.ts"
 import type { Media, MessageEvent } from "../Message/MessageEvent.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
@@ -29,7 +36,6 @@ import { Transcript } from "../Storage/Transcript.ts"
 import * as Answers from "./Answers.ts"
 import { Approvals } from "./Approvals.ts"
 import { prepare as prepareWith } from "./Preparation.ts"
-import * as Preview from "./Preview.ts"
 import { type Prompt, Prompts } from "./Prompts.ts"
 import { ContextPrompts } from "./ContextPrompt.ts"
 import type { Run } from "./Run.ts"
@@ -40,6 +46,8 @@ import * as Voice from "./Voice.ts"
 import { Watch } from "./Watch.ts"
 
 const historyBound = 200
+/** Left in a message that grows for the end of a fence. */
+const fenceRoom = 8
 
 /** What a turn has come to before it is stored. */
 export interface Produced {
@@ -73,9 +81,10 @@ export class AgentCall extends Context.Service<
   {
     /** Runs the agent to its end; closing the scope cancels it. */
     readonly produce: (run: Run) => Effect.Effect<Produced, AgentError, Scope.Scope>
-    /** What the preview shows, without its cursor; `null` = surely nothing. */
-    readonly shown: (run: Run) => string | null
-    readonly withoutCursor: (text: string) => string
+    /** What is shown no longer grows; gives what had still to be said below it. */
+    readonly finish: (run: Run) => ReadonlyArray<Effect.Effect<void>>
+    /** What becomes of the messages that are shown (`Machine.ending`). */
+    readonly ending: (run: Run, answer: string | null) => Machine.Ending
     /** Hands a message to the running agent of a session; `false`: none runs, or it takes none. */
     readonly steer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
   }
@@ -99,11 +108,11 @@ export class AgentCall extends Context.Service<
       const approvalTimeout = yield* settings.get(ApprovalsGatewayTimeout)
       const approvalsMode = yield* settings.follow(ApprovalsMode)
       const streaming = yield* settings.get(StreamingEnabled)
-      const previewSettings: Preview.PreviewSettings = {
-        interval: Duration.toMillis(yield* settings.get(StreamingEditInterval)),
-        threshold: yield* settings.get(StreamingBufferThreshold),
-        cursor: yield* settings.get(StreamingCursor)
-      }
+      const interval = Duration.toMillis(yield* settings.get(StreamingEditInterval))
+      const threshold = yield* settings.get(StreamingBufferThreshold)
+      const cursor = yield* settings.get(StreamingCursor)
+      const senders = yield* FiberSet.make<void>()
+      const fork = yield* FiberSet.runtime(senders)<never>()
       const clock = yield* Clock.Clock
       const prepare = (event: MessageEvent) => Effect.provideService(prepareWith(event), MediaCache, cache)
       const display = yield* DisplaySettings.read
@@ -113,6 +122,10 @@ export class AgentCall extends Context.Service<
         Effect.catch(Effect.asVoid(voice.say(run, said)), (error) =>
           Effect.logWarning("an interim message was not stored", error.message)
         )
+
+      /** Below what was said before it (`delivery B12`, Z18). */
+      const below = (run: Run, show: Effect.Effect<void>, isChrome: boolean) =>
+        run.stream === null ? show : run.stream.below(show, isChrome)
 
       /** A prompt that reaches nobody must not hold the agent up (`conversation A3`, C1). */
       const undelivered = (rows: ReadonlyArray<OutboxRow>) => {
@@ -220,7 +233,11 @@ export class AgentCall extends Context.Service<
           Effect.flatMap((failed) => (failed ? giveUp("undeliverable") : Effect.void)),
           Effect.forkScoped({ startImmediately: true })
         )
-        yield* interject(run, said)
+        yield* below(
+          run,
+          Effect.suspend(() => (prompts.of(turn.sessionKey).includes(prompt) ? interject(run, said) : Effect.void)),
+          true
+        )
         const timeout = event._tag === "Question" ? clarifyTimeout : approvalTimeout
         // Without a limit a question waits (`conversation C5`).
         if (Duration.toMillis(timeout) > 0) {
@@ -270,10 +287,11 @@ export class AgentCall extends Context.Service<
           run.lastActive = clock.currentTimeMillisUnsafe()
           switch (event._tag) {
             case "Final":
-              text = event.text
+              text = withoutThoughts(event.text, true)
               return Effect.void
             case "TextDelta":
-              return streams && run.outlet !== null ? grow(run, run.outlet, event.text) : Effect.void
+              if (streams && run.outlet !== null) grow(run, run.outlet, event.text)
+              return Effect.void
             case "Commentary":
               if (!shown.interim) return Effect.void
               return interject(run, {
@@ -317,32 +335,61 @@ export class AgentCall extends Context.Service<
         return { text, attachments: run.attachments }
       })
 
-      const grow = Effect.fnUntraced(function* (run: Run, outlet: Outlet, delta: string) {
-        if (run.preview === null) {
-          const [row] = voice.rows(run, { kind: "final", text: "…" })
-          if (row === undefined) return
-          run.preview = yield* Preview.make({
-            outlet,
-            capabilities: run.capabilities,
-            settings: previewSettings,
-            row,
-            canShow: () => outlet.isUp() && queues.isIdle(outlet.link, row.queue)
-          }).pipe(Effect.provideService(Journal, journal))
+      const rulesOf = ({ capabilities, target }: Run): Machine.Rules => {
+        const { dialect, lengthUnit: unit, maxLength, settle } = capabilities
+        // Matrix shows edits as they are: no cursor there (`delivery` Stream consumer).
+        const mark = target.platform === "matrix" ? "" : cursor
+        const limit = Math.max(1, Math.min(Reply.limitOf(capabilities), maxLength - length(mark, unit) - fenceRoom))
+        const print = measureOf(dialect)
+        // What grows is shown as it stands, and printed at its end: it has to fit both ways.
+        const convert =
+          print &&
+          ((text: string) => {
+            const printed = print(text)
+            return length(printed, unit) > length(text, unit) ? printed : text
+          })
+        return {
+          interval,
+          threshold,
+          cursor: mark,
+          isKeyed: settle === "key",
+          head: (text) => head(text, { limit, unit, convert })
         }
-        run.preview.push(delta)
-      })
+      }
 
-      const withoutCursor = (text: string): string =>
-        (text.endsWith(previewSettings.cursor) ? text.slice(0, text.length - previewSettings.cursor.length) : text) ||
-        "…"
+      const grow = (run: Run, outlet: Outlet, delta: string): void => {
+        run.stream ??= Consumer.make({
+          outlet,
+          journal,
+          clock,
+          rules: rulesOf(run),
+          earlier: run.earlier,
+          rowOf: (ordinal) =>
+            voice.rows(run, {
+              kind: "final",
+              text: "…",
+              ordinal,
+              replyTo: ordinal === 0 ? run.turn.row.event.messageId : null
+            })[0] ?? null,
+          canShow: (queue) => queues.isIdle(outlet.link, queue),
+          hold: queues.hold,
+          fork: (effect) => void fork(effect)
+        })
+        run.stream.push(delta)
+      }
 
       return {
         produce,
-        shown: (run) => {
-          const shown = run.preview?.shown() ?? null
-          return shown === null ? null : withoutCursor(shown.text)
+        finish: (run) => {
+          if (run.stream === null || run.ended !== null) return []
+          const { state, waiting } = run.stream.finish()
+          run.ended = state
+          return waiting
         },
-        withoutCursor,
+        ending: (run, answer) => {
+          const rules = rulesOf(run)
+          return Machine.ending(run.ended ?? Machine.initial(rules, run.earlier), answer, rules.cursor)
+        },
         steer: (sessionKey, row) =>
           Effect.suspend(() => {
             const found = running.get(sessionKey)

@@ -127,6 +127,8 @@ export const attachment = ({ caption, filename, kind, ref }: MediaPart): string 
 
 export const tooLongForChat =
   "⚠️ The rest is too long for this chat, and it did not take the file. Ask me for a part of it."
+/** In place of a message that cannot be taken back. */
+export const gone = "…"
 export const filesFollow = "📎"
 export const wholeInFile = "… The whole answer is in the file."
 

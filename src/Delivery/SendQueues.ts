@@ -3,12 +3,12 @@
  * settling and the order of rows; never sends a confirmed row again (law 3). Rows wait here in small number: the table is
  * the truth, and what does not fit is read again.
  */
-import { Clock, Context, Duration, Effect, FiberSet, Layer, Metric, Schedule, type Scope } from "effect"
+import { Clock, Context, Deferred, Duration, Effect, FiberSet, Layer, Metric, Schedule, type Scope } from "effect"
 import { DeliveryAmbiguous, DeliveryMaxAgeHours, DeliverySendsInFlight } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import * as DeadTargets from "../Storage/DeadTargets.ts"
 import { Journal } from "../Storage/Journal.ts"
-import { Outbox, type OutboxRow, progressed, restOfTurn } from "../Storage/Outbox.ts"
+import { Outbox, type OutboxRow, type Preview, progressed, restOfTurn } from "../Storage/Outbox.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
 import * as Attempt from "./Attempt.ts"
 import * as ClosedWindows from "./ClosedWindows.ts"
@@ -23,6 +23,10 @@ const queueBound = 500
 const totalBound = 10_000
 const sweepEvery = Duration.seconds(5)
 const sweepLimit = 500
+
+/** How long a row waits for the answer to its preview where a repeat shows nothing twice, and where it would. */
+const heldRepeatable = Duration.seconds(5)
+const heldUnknown = Duration.minutes(2)
 
 /** Under flood control it is dropped: what it shows is soon out of date (law 9). */
 const isChrome = (kind: OutboxRow["kind"]): boolean => kind === "commentary" || kind === "tool"
@@ -99,6 +103,8 @@ export class SendQueues extends Context.Service<
     readonly settled: (key: string) => Effect.Effect<boolean>
     /** Takes back a row that has not left yet; one that is on its way stays what it becomes. */
     readonly withdraw: (row: OutboxRow) => Effect.Effect<void>
+    /** A send or edit of this row's preview begins; the row waits until it is told what the preview shows then. */
+    readonly hold: (key: string) => (preview: Preview | null) => void
     /** Completes when every row has left, or the time is up; says how many rows are still in memory. */
     readonly flush: (timeout: Duration.Duration) => Effect.Effect<number>
     /** Chats that are not tried for the time being (`delivery T11`). */
@@ -122,6 +128,7 @@ export class SendQueues extends Context.Service<
       const awaiting = new Set<() => void>()
       const watched = new Map<string, Set<(sent: boolean) => void>>()
       const withdrawn = new Set<string>()
+      const holds = new Map<string, Deferred.Deferred<Preview | null>>()
 
       const total = (): number => {
         let rows = 0
@@ -214,9 +221,21 @@ export class SendQueues extends Context.Service<
           )
         })
 
+      /** A send or edit of its preview may be under way: what came of that decides how the row is sent. */
+      const asShown = (link: Link, row: OutboxRow): Effect.Effect<OutboxRow> => {
+        const held = holds.get(row.key)
+        if (held === undefined) return Effect.succeed(row)
+        const isRepeatable =
+          link.outlet.capabilities(Attempt.targetOf(row)).settle === "key" || (row.preview?.messageId ?? null) !== null
+        return Effect.map(
+          Effect.timeoutOption(Deferred.await(held), isRepeatable ? heldRepeatable : heldUnknown),
+          (known) => (known._tag === "Some" ? { ...row, preview: known.value } : row)
+        )
+      }
+
       /** Tries the head of a queue until it has come to its end. */
       const send = Effect.fnUntraced(function* (link: Link, queue: SendQueue, head: OutboxRow) {
-        let row = head
+        let row = yield* asShown(link, head)
         while (true) {
           if (isChrome(row.kind) && link.budget.isAsleep(Attempt.targetOf(row))) {
             return yield* end(link, queue, head, { row: { ...row, state: "superseded" }, messageId: null, error: null })
@@ -419,6 +438,14 @@ export class SendQueues extends Context.Service<
             look()
             return Effect.sync(() => awaiting.delete(look))
           }),
+        hold: (key) => {
+          const held = Deferred.makeUnsafe<Preview | null>()
+          holds.set(key, held)
+          return (preview) => {
+            if (holds.get(key) === held) holds.delete(key)
+            Deferred.doneUnsafe(held, Effect.succeed(preview))
+          }
+        },
         settled: (key) =>
           Effect.callback<boolean>((resume) => {
             const tell = (sent: boolean) => resume(Effect.succeed(sent))
