@@ -3,6 +3,8 @@ import { Result, Schema } from "effect"
 import { classify } from "../../src/Delivery/SendErrorClass.ts"
 import { isLiveSilence, isSilenceNarration } from "../../src/Delivery/SilenceFilter.ts"
 import { length } from "../../src/Delivery/TextLength.ts"
+import * as Pseudonym from "../../src/Session/Pseudonym.ts"
+import { isUnsafe } from "../../src/Session/SafeName.ts"
 import * as SessionKey from "../../src/Session/SessionKey.ts"
 import { describe, encode, SourceCodec } from "../../src/Session/SourceCodec.ts"
 import { canonical, noAliases, normalize } from "../../src/Message/WhatsAppIdentity.ts"
@@ -55,6 +57,25 @@ export const whatsappIdentity: Topic = {
       output: {
         normalized: normalize(value),
         canonical_without_alias_files: orRejected(canonical(value, noAliases))
+      }
+    }
+  }
+}
+
+const Id = Schema.decodeUnknownSync(
+  Schema.Struct({ value: Schema.NullOr(Schema.Union([Schema.String, Schema.Number])) })
+)
+
+export const sessionPii: Topic = {
+  hasParts: true,
+  run: (given) => {
+    const value = String(Id(given).value ?? "")
+    return {
+      output: {
+        id: Pseudonym.ofId(value, null),
+        sender: Pseudonym.ofSender(value, null),
+        chat: Pseudonym.ofChat(value, null),
+        path_unsafe: isUnsafe(value)
       }
     }
   }

@@ -27,6 +27,8 @@ export interface Shared {
 }
 
 export interface Topic {
+  /** The topic stands for several functions, and a case may name the outputs of some of them only. */
+  readonly hasParts?: boolean
   readonly run: (given: unknown) => Outcome
   /**
    * By rule: whether ours is declared different for such an input, and then what is compared instead of the whole. Asked

@@ -55,6 +55,8 @@ export interface AgentTurn {
   readonly event: MessageEvent
   /** The prepared message: what the user said, with what the gateway put before it. */
   readonly text: string
+  /** The notes of this turn alone with which `text` begins, each followed by a blank line; absent = none. */
+  readonly notes?: ReadonlyArray<string>
   readonly media: ReadonlyArray<Media>
   /** Where the agent runs and how it should speak (`session` context prompt); stable within a conversation, "" = nothing. */
   readonly context: string

@@ -77,10 +77,13 @@ const answerText = (answer: Answer): string => {
   }
 }
 
+const withoutNotes = ({ notes = [], text }: AgentTurn): string =>
+  text.slice(notes.reduce((length, note) => length + note.length + 2, 0))
+
 const obey = (turn: AgentTurn): Effect.Effect<AgentRun, AgentError> => {
-  // What was said, without what the gateway put before it.
+  // Obeyed as it was said; what the gateway put before it is for agents that think.
   const { text } = turn.event
-  if (!text.startsWith("!")) return Effect.succeed(says(text))
+  if (!text.startsWith("!")) return Effect.succeed(says(withoutNotes(turn)))
   const [first, rest] = word(text)
   switch (first) {
     case "!sleep": {
@@ -137,7 +140,7 @@ const obey = (turn: AgentTurn): Effect.Effect<AgentRun, AgentError> => {
             })
           )
     default:
-      return Effect.succeed(says(text))
+      return Effect.succeed(says(withoutNotes(turn)))
   }
 }
 

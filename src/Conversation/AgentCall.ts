@@ -252,12 +252,14 @@ export class AgentCall extends Context.Service<
           run.outlet !== null && run.capabilities.typing ? yield* typing.during(run.outlet, typingTarget(run)) : null
         const { choices, sessionId } = turn.route
         const prepared = yield* prepare({ ...event, media: yield* readable(run.outlet, event.media) })
+        const notes = TurnNotes.notesOf(turn)
         const agentRun = yield* agent.start({
           sessionKey: turn.sessionKey,
           sessionId,
           turnId: String(turn.row.id),
           event,
-          text: [...TurnNotes.notesOf(turn), prepared.text].join("\n\n"),
+          text: [...notes, prepared.text].join("\n\n"),
+          notes,
           media: prepared.media,
           context: contextPrompts.of(event.source),
           choices,
@@ -301,9 +303,9 @@ export class AgentCall extends Context.Service<
                 notify: false
               })
             case "ToolStarted": {
-              run.tool = event.tool
               const isSame = run.lastTool === event.tool
               run.lastTool = event.tool
+              run.tool = event.tool
               if (shown.tools === "off" || (shown.tools === "new" && isSame)) return Effect.void
               return interject(run, {
                 kind: "tool",

@@ -128,6 +128,9 @@ export const render = (options: ContextOptions): string => {
   return lines.join("\n")
 }
 
+/** Places whose block is remembered; the oldest is forgotten first. */
+const renderedBound = 2000
+
 export class ContextPrompts extends Context.Service<
   ContextPrompts,
   {
@@ -150,15 +153,21 @@ export class ContextPrompts extends Context.Service<
         threadSessionsPerUser: yield* settings.get(ThreadSessionsPerUser)
       }
       const isShared = (source: Source) => isMultiUser(source, sharing)
+      const rendered = new Map<string, string>()
       return {
         isShared,
-        of: (source) =>
-          render({
-            source,
-            isShared: isShared(source),
-            platforms: queues.view().map(({ link }) => link.split(":", 1)[0] ?? link),
-            ...(hides ? { pseudonyms: { key } } : undefined)
-          })
+        of: (source) => {
+          const platforms = queues.view().map(({ link }) => link.split(":", 1)[0] ?? link)
+          const { messageId: _, ...place } = source
+          const name = [...Object.values(place), ...platforms].join("\0")
+          const known = rendered.get(name)
+          if (known !== undefined) return known
+          const pseudonyms = hides ? { pseudonyms: { key } } : undefined
+          const text = render({ source, isShared: isShared(source), platforms, ...pseudonyms })
+          if (rendered.size >= renderedBound) rendered.delete(rendered.keys().next().value!)
+          rendered.set(name, text)
+          return text
+        }
       }
     })
   )

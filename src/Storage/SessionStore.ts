@@ -303,6 +303,9 @@ export class SessionStore extends Context.Service<
               : Effect.suspend(() => continuation(String(child.id), depth - 1))
         )
 
+      /** Once true, for ever: somebody has spoken to this gateway. */
+      let hasSessions = false
+
       const known: SessionStore["Service"]["known"] = Effect.fnUntraced(function* (sessionKey, source) {
         const key = sanitizeText(sessionKey)
         const [row] = yield* database.execute(text(selectRoute), [key])
@@ -330,8 +333,11 @@ export class SessionStore extends Context.Service<
         const exact = yield* rows(ofKey, [key])
         if (exact.length > 0) return { route: null, earlier: exact, isFirstEver: false }
         if (source === null) return { route: null, earlier: [], isFirstEver: false }
-        const [any] = yield* database.execute("SELECT id FROM sessions LIMIT 1", [])
-        if (any === undefined) return { route: null, earlier: [], isFirstEver: true }
+        if (!hasSessions) {
+          const [any] = yield* database.execute("SELECT id FROM sessions LIMIT 1", [])
+          if (any === undefined) return { route: null, earlier: [], isFirstEver: true }
+          hasSessions = true
+        }
         const earlier = yield* rows(ofTuple, [
           sanitizeText(source.platform),
           sanitizeText(source.chatId),

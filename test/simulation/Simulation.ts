@@ -130,7 +130,7 @@ const watched = (life: Incarnation, world: World) =>
               }),
               () => Effect.sync(() => running.set(turn.sessionKey, (running.get(turn.sessionKey) ?? 1) - 1))
             ),
-            Effect.map(echo.start(turn), (run) => steerable(run, turn.text))
+            Effect.map(echo.start(turn), (run) => steerable(run, turn.event.text))
           )
       }
     })

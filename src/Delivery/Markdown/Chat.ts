@@ -36,7 +36,7 @@ const whatsApp: Words = {
 const googleChat: Words = {
   ...whatsApp,
   link: (inner, url, isBare) => (isBare ? inner : `<${url}|${inner}>`),
-  text: (value) => value.replaceAll(/[\u200b-\u200f\u2060\ufeff\ufe00-\ufe0f]/g, "").replaceAll(/(?<=\S) {2,}/g, " ")
+  text: (value) => value.replaceAll(/[\u200b-\u200f\u2060\ufeff]|[\ufe00-\ufe0f]/g, "").replaceAll(/(?<=\S) {2,}/g, " ")
 }
 
 const squeezed = (text: string): string => text.replaceAll(/\n{3,}/g, "\n\n")

@@ -83,8 +83,8 @@ export const print = (dialect: string, text: string): Printed => {
 /** A text without any marks, for a platform that refused them (`delivery O3`). */
 export const unmarked = (text: string) => ({ text: print("plain", text).text, formatting: { dialect: "plain" } })
 
-/** All that plain text lengthens: it marks a quotation line by line. */
-const quotation = /^[ \t]*(?:[-*+][ \t]|\d+[.)][ \t])?[ \t]*>/m
+/** All that plain text lengthens: a quotation, which it marks line by line, a tab that becomes blanks, a NUL that becomes a sign. */
+const lengthened = /[\0\t]|^ *(?:[-*+] |\d+[.)] )? *>/m
 
 /**
  * How the splitter measures a chunk: as it is printed, or, where printing surely makes it no longer, as it is, which costs
@@ -93,7 +93,7 @@ const quotation = /^[ \t]*(?:[-*+][ \t]|\d+[.)][ \t])?[ \t]*>/m
 export const measureOf = (dialect: string): ((text: string) => string) | undefined => {
   const found = dialectOf(dialect)
   if (found === null || found.growth === null) return undefined
-  return (text) => (found === plain && !quotation.test(text) ? text : print(dialect, text).text)
+  return (text) => (found === plain && !lengthened.test(text) ? text : print(dialect, text).text)
 }
 
 /** The text fits however it is printed; `false` says only that it has to be measured. */
