@@ -27,7 +27,9 @@ import * as Consumer from "../Delivery/Stream/Consumer.ts"
 import * as Machine from "../Delivery/Stream/Machine.ts"
 import { withoutThoughts } from "../Delivery/Stream/Visible.ts"
 import { length } from "../Delivery/TextLength.ts"
+import { contentHash } from "../Delivery/IdempotencyKey.ts"
 import type { Media, MessageEvent } from "../Message/MessageEvent.ts"
+import { SendError } from "../Message/SendError.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import type { OutboxRow } from "../Storage/Outbox.ts"
@@ -36,6 +38,7 @@ import { Transcript } from "../Storage/Transcript.ts"
 import * as Answers from "./Answers.ts"
 import { Approvals } from "./Approvals.ts"
 import { prepare as prepareWith } from "./Preparation.ts"
+import * as Progress from "./Progress.ts"
 import { type Prompt, Prompts } from "./Prompts.ts"
 import { ContextPrompts } from "./ContextPrompt.ts"
 import type { Run } from "./Run.ts"
@@ -46,6 +49,10 @@ import * as Voice from "./Voice.ts"
 import { Watch } from "./Watch.ts"
 
 const historyBound = 200
+/** Characters of an agent's thoughts that are kept. */
+const mostThoughts = 64 * 1024
+/** How long a message of progress is waited for before it counts as not to be edited. */
+const progressPatience = Duration.minutes(5)
 /** Left in a message that grows for the end of a fence. */
 const fenceRoom = 8
 
@@ -126,6 +133,73 @@ export class AgentCall extends Context.Service<
       /** Below what was said before it (`delivery B12`, Z18). */
       const below = (run: Run, show: Effect.Effect<void>, isChrome: boolean) =>
         run.stream === null ? show : run.stream.below(show, isChrome)
+
+      /** A complete text of its own; what was streamed already is only brought to its end (`delivery B13`). */
+      const comment = (run: Run, text: string): Effect.Effect<void> => {
+        run.bubble = null
+        if (run.stream?.hasSaid(text) === true) return below(run, Effect.void, true)
+        const cause = `${run.cause}:${run.interim++}`
+        return below(run, interject(run, { kind: "commentary", cause, text, notify: false }), false)
+      }
+
+      /** One message of progress, edited in place; `say` begins it below what was said before. */
+      const progress = (run: Run): Progress.Progress =>
+        Progress.make({
+          clock,
+          say: (text, tell) => {
+            const said: Voice.Said = {
+              kind: "tool",
+              cause: `${run.cause}:${run.interim++}`,
+              text,
+              notify: false,
+              replyTo: null
+            }
+            const [row] = voice.rows(run, said)
+            const id = row === undefined ? Effect.succeed(null) : queues.shownAs(row.key)
+            // Watched before it may leave: its confirmation can come at once.
+            fork(
+              Effect.map(Effect.timeoutOption(id, progressPatience), (found) =>
+                tell(found._tag === "Some" ? found.value : null)
+              )
+            )
+            return below(run, interject(run, said), true)
+          },
+          edit: (messageId, text) =>
+            run.outlet === null || run.isStopped
+              ? Effect.fail(new SendError({ kind: "unsupported", message: "the turn was stopped" }))
+              : run.outlet.edit({
+                  key: `${run.cause}:progress:${contentHash(text)}`,
+                  target: run.target,
+                  messageId,
+                  text,
+                  final: false
+                }),
+          fork: (effect) => void fork(effect)
+        })
+
+      const toolLine = (run: Run, line: string, gathers: boolean): Effect.Effect<void> =>
+        Effect.suspend(() => {
+          const { bubble } = run
+          const lines = Progress.withLine(bubble?.lines ?? Progress.noLines, line)
+          const isNew = !gathers || bubble === null || Progress.isFull(lines, run.capabilities.maxLength)
+          const current = isNew
+            ? { progress: progress(run), lines: Progress.withLine(Progress.noLines, line) }
+            : { ...bubble, lines }
+          run.bubble = current
+          return Effect.flatMap(current.progress.show(Progress.textOf(current.lines)), (isShown) => {
+            if (isShown || isNew) return Effect.void
+            run.bubble = null
+            return toolLine(run, line, gathers)
+          })
+        })
+
+      const planned = (run: Run, text: string): Effect.Effect<void> =>
+        Effect.suspend(() => {
+          const plan = (run.plan ??= progress(run))
+          return Effect.map(plan.show(text), (isShown) => {
+            if (!isShown) run.plan = null
+          })
+        })
 
       /** A prompt that reaches nobody must not hold the agent up (`conversation A3`, C1). */
       const undelivered = (rows: ReadonlyArray<OutboxRow>) => {
@@ -220,6 +294,7 @@ export class AgentCall extends Context.Service<
               yield* agentRun.answer(event.promptId, answer)
             })
         }
+        run.bubble = null
         const said = saidOf(run, event, prompt)
         prompt.takesText = said.prompt === undefined
         run.prompts++
@@ -280,7 +355,13 @@ export class AgentCall extends Context.Service<
           streaming: DisplaySettings.resolve(display, platform, "streaming"),
           tools: DisplaySettings.resolve(display, platform, "tool_progress"),
           previewLength: DisplaySettings.resolve(display, platform, "tool_preview_length"),
-          interim: DisplaySettings.showsInterim(display, platform)
+          interim: DisplaySettings.showsInterim(display, platform),
+          reasoning: DisplaySettings.resolve(display, platform, "show_reasoning"),
+          // A second run repeats its lines under the keys of the first, one by one.
+          gathers:
+            DisplaySettings.resolve(display, platform, "tool_progress_grouping") === "accumulate" &&
+            run.capabilities.edit &&
+            turn.row.starts === 0
         }
         const streams =
           run.outlet !== null && run.capabilities.edit && (shown.streaming ?? streaming ?? run.capabilities.streaming)
@@ -295,25 +376,14 @@ export class AgentCall extends Context.Service<
               if (streams && run.outlet !== null) grow(run, run.outlet, event.text)
               return Effect.void
             case "Commentary":
-              if (!shown.interim) return Effect.void
-              return interject(run, {
-                kind: "commentary",
-                cause: `${run.cause}:${run.interim++}`,
-                text: event.text,
-                notify: false
-              })
+              return shown.interim ? comment(run, event.text) : Effect.void
             case "ToolStarted": {
               const isSame = run.lastTool === event.tool
               run.lastTool = event.tool
               run.tool = event.tool
               if (shown.tools === "off" || (shown.tools === "new" && isSame)) return Effect.void
-              return interject(run, {
-                kind: "tool",
-                cause: `${run.cause}:${run.interim++}`,
-                text: Texts.toolLine(event.tool, event.preview, shown.previewLength),
-                notify: false,
-                replyTo: null
-              })
+              const length = shown.tools === "verbose" && shown.previewLength === 0 ? Infinity : shown.previewLength
+              return toolLine(run, Texts.toolLine(event.tool, event.preview, length), shown.gathers)
             }
             case "Usage":
               run.usage = event.usage
@@ -323,8 +393,12 @@ export class AgentCall extends Context.Service<
               if (run.tool === event.tool) run.tool = null
               return Effect.void
             case "Reasoning":
-            case "Plan":
+              if (shown.reasoning) run.reasoning = (run.reasoning + event.text).slice(0, mostThoughts)
               return Effect.void
+            case "Plan":
+              return shown.tools === "off" || event.entries.length === 0
+                ? Effect.void
+                : planned(run, Texts.plan(event.entries))
             case "Attachment":
               return Effect.sync(() => {
                 run.attachments.push({ ref: event.ref, caption: event.caption })
@@ -377,6 +451,8 @@ export class AgentCall extends Context.Service<
           hold: queues.hold,
           fork: (effect) => void fork(effect)
         })
+        // What comes below a bubble closes it (`delivery E4`).
+        run.bubble = null
         run.stream.push(delta)
       }
 

@@ -7,6 +7,7 @@ import type * as Machine from "../Delivery/Stream/Machine.ts"
 import type { Turn } from "../Session/Turns.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
 import type { Preview } from "../Storage/Outbox.ts"
+import type { Lines, Progress } from "./Progress.ts"
 import type { Occasion } from "./Voice.ts"
 
 /** What one run keeps track of. */
@@ -29,10 +30,18 @@ export interface Run extends Occasion {
   usage: Usage | null
   /** The tool that the last line told of. */
   lastTool: string | null
+  /** The message that tool lines are gathered in; `null` = the next line begins one. */
+  bubble: { readonly progress: Progress; lines: Lines } | null
+  /** The message that shows the agent's plan. */
+  plan: Progress | null
+  /** The agent's thoughts, where they are shown. */
+  reasoning: string
   /** The tool that was started last and has not ended. */
   tool: string | null
   /** What an earlier run of this turn left on the screen, by ordinal. */
   readonly earlier: ReadonlyArray<Preview>
+  /** It came to no good end: nothing more is shown of its progress. */
+  isStopped: boolean
   /** Epoch milliseconds of the agent's last sign of life. */
   lastActive: number
   /** The agent gave none for too long, and its fiber was interrupted for that. */

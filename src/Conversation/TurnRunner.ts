@@ -192,7 +192,9 @@ export class TurnRunner extends Context.Service<
         const { row, sessionKey } = run.turn
         const reply = yield* files.of(text, attachments)
         const said = reply.refused.length === 0 ? reply.text : `${reply.text}\n\n${Texts.notSent(reply.refused)}`.trim()
-        const whole = said === "" ? said : headed(sessionKey, row.event.text, withFooter(run, said))
+        const thought =
+          run.reasoning.trim() === "" || said === "" ? said : `${Texts.thoughts(run.reasoning)}\n\n${said}`
+        const whole = said === "" ? said : headed(sessionKey, row.event.text, withFooter(run, thought))
         const enclosed = reply.media.map((media) => ({ media, text: Texts.attachment(media) }))
         const { media, texts } = yield* fitting(run, whole, enclosed)
         const isNothing = texts.length === 0 && media.length === 0
@@ -295,9 +297,13 @@ export class TurnRunner extends Context.Service<
           interim: 0,
           lastActive: now(),
           isStuck: false,
+          isStopped: false,
           tool: null,
           usage: null,
           lastTool: null,
+          bubble: null,
+          plan: null,
+          reasoning: "",
           prompts: 0,
           promptTokens: null,
           steered: [],
@@ -346,8 +352,9 @@ export class TurnRunner extends Context.Service<
           Effect.exit,
           Effect.flatMap((exit) => {
             const waiting = calls.finish(run)
+            run.isStopped = Exit.isFailure(exit)
             const stored = store(concludeExit(run, exit))
-            return waiting.length === 0 || Exit.isFailure(exit)
+            return waiting.length === 0 || run.isStopped
               ? stored
               : Effect.andThen(
                   Effect.forEach(waiting, (show) => show, { discard: true }),

@@ -27,7 +27,8 @@ export const make = (rate: Rate | null): Meter => {
   let fullAt = 0
   let wakesAt = 0
   return {
-    readyAt: (now) => Math.max(fullAt - slack, wakesAt, now),
+    // Whole milliseconds: who sleeps for a part of one is too early by a clock that has none.
+    readyAt: (now) => Math.ceil(Math.max(fullAt - slack, wakesAt, now)),
     take: (now) => {
       fullAt = Math.max(fullAt, now) + interval
     },

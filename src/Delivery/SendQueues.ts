@@ -103,6 +103,8 @@ export class SendQueues extends Context.Service<
     readonly settled: (key: string) => Effect.Effect<boolean>
     /** Takes back a row that has not left yet; one that is on its way stays what it becomes. */
     readonly withdraw: (row: OutboxRow) => Effect.Effect<void>
+    /** Completes when the row has come to its end: the id of its message, `null` = it is not shown, or has none. */
+    readonly shownAs: (key: string) => Effect.Effect<string | null>
     /** A send or edit of this row's preview begins; the row waits until it is told what the preview shows then. */
     readonly hold: (key: string) => (preview: Preview | null) => void
     /** Completes when every row has left, or the time is up; says how many rows are still in memory. */
@@ -126,7 +128,7 @@ export class SendQueues extends Context.Service<
       const windows = ClosedWindows.make()
       const links = new Map<string, Link>()
       const awaiting = new Set<() => void>()
-      const watched = new Map<string, Set<(sent: boolean) => void>>()
+      const watched = new Map<string, Set<(sent: boolean, messageId: string | null) => void>>()
       const withdrawn = new Set<string>()
       const holds = new Map<string, Deferred.Deferred<Preview | null>>()
 
@@ -184,7 +186,7 @@ export class SendQueues extends Context.Service<
           remove(link, queue, head)
           const at = clock.currentTimeMillisUnsafe()
           const { row } = outcome
-          for (const tell of watched.get(row.key) ?? []) tell(row.state === "sent")
+          for (const tell of watched.get(row.key) ?? []) tell(row.state === "sent", outcome.messageId)
           const writes: Array<Write> = [
             progressed({
               row,
@@ -362,6 +364,19 @@ export class SendQueues extends Context.Service<
           )
         )
 
+      const watching = <A>(key: string, of: (sent: boolean, messageId: string | null) => A): Effect.Effect<A> =>
+        Effect.callback<A>((resume) => {
+          const tell = (sent: boolean, messageId: string | null) => resume(Effect.succeed(of(sent, messageId)))
+          const others = watched.get(key)
+          if (others === undefined) watched.set(key, new Set([tell]))
+          else others.add(tell)
+          return Effect.sync(() => {
+            const left = watched.get(key)
+            left?.delete(tell)
+            if (left?.size === 0) watched.delete(key)
+          })
+        })
+
       return {
         serve: Effect.fnUntraced(function* (outlet) {
           const workers = yield* FiberSet.make<void>()
@@ -446,18 +461,8 @@ export class SendQueues extends Context.Service<
             Deferred.doneUnsafe(held, Effect.succeed(preview))
           }
         },
-        settled: (key) =>
-          Effect.callback<boolean>((resume) => {
-            const tell = (sent: boolean) => resume(Effect.succeed(sent))
-            const others = watched.get(key)
-            if (others === undefined) watched.set(key, new Set([tell]))
-            else others.add(tell)
-            return Effect.sync(() => {
-              const left = watched.get(key)
-              left?.delete(tell)
-              if (left?.size === 0) watched.delete(key)
-            })
-          }),
+        settled: (key) => watching(key, (sent) => sent),
+        shownAs: (key) => watching(key, (_, messageId) => messageId),
         withdraw: (row) =>
           Effect.suspend(() => {
             for (const link of links.values()) if (link.keys.has(row.key)) withdrawn.add(row.key)

@@ -35,6 +35,8 @@ export interface Consumer {
    * still waits at the end is left to the caller.
    */
   readonly below: (show: Effect.Effect<void>, isChrome: boolean) => Effect.Effect<void>
+  /** The text that grows has come to say just this (`delivery B13`). */
+  readonly hasSaid: (text: string) => boolean
   /** Ends it; gives the messages as they stand, and what has not been shown below them, without chrome. */
   readonly finish: () => { readonly state: Machine.State; readonly waiting: ReadonlyArray<Effect.Effect<void>> }
 }
@@ -201,6 +203,7 @@ export const make = (options: Options): Consumer => {
         start()
         return Effect.void
       }),
+    hasSaid: (text) => text.trim() !== "" && state.raw.trimEnd().endsWith(text.trim()),
     finish: () => {
       on({ _tag: "Finished" })
       changed.openUnsafe()

@@ -247,12 +247,14 @@ export const decide = (state: State, now: number, rules: Rules): Action | null =
   const ordinal = liveOf(messages)
   const live = messages[ordinal]
   const all = visible(raw, boundary !== null)
-  const text = state.reopened + all.slice(state.from, boundary ?? undefined)
+  const whole = state.reopened + all.slice(state.from, boundary ?? undefined)
+  // White space between two messages is shown in neither.
+  const text = state.reopened === "" ? whole.replace(/^\s+/, "") : whole
   const due = Math.max(state.notBefore, live === undefined ? firstAt(state, text, rules) : 0)
   if (text.trim() === "" || (boundary === null && isHeldBack(ordinal, text))) return null
   if (live !== undefined && live.standing === "confirmed" && live.id === null) return null
   if (due > now) return { _tag: "Wait", until: due }
-  const at = (to: number): number => state.from + to - state.reopened.length
+  const at = (to: number): number => state.from + to + whole.length - text.length - state.reopened.length
   if (live !== undefined && live.standing !== "confirmed") {
     if (!rules.isKeyed) return null
     return { _tag: "Send", ordinal, text: live.shown, isSeal: false, isRepeat: true, head: { to: 0, reopened: "" } }
