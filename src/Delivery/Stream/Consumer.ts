@@ -50,6 +50,8 @@ export const make = (options: Options): Consumer => {
   let state = Machine.initial(rules, options.earlier)
   let waiting: Array<{ readonly show: Effect.Effect<void>; readonly isChrome: boolean }> = []
   let isWorking = false
+  /** Length of the text when it was last looked at for the first send. */
+  let looked = 0
   const now = () => clock.currentTimeMillisUnsafe()
 
   /** The same row for every attempt: by its time one tells it from an earlier run's. */
@@ -159,6 +161,7 @@ export const make = (options: Options): Consumer => {
   const work: Effect.Effect<void> = Effect.gen(function* () {
     while (true) {
       yield* showWaiting
+      changed.closeUnsafe()
       const action = Machine.decide(state, now(), rules)
       if (action === null) {
         if (waiting.length > 0 && !Machine.isClosing(state)) continue
@@ -167,10 +170,7 @@ export const make = (options: Options): Consumer => {
         return
       }
       if (action._tag !== "Wait") yield* perform(action)
-      else {
-        yield* changed.close
-        yield* Effect.raceFirst(Effect.sleep(action.until - now()), changed.await)
-      }
+      else yield* Effect.raceFirst(Effect.sleep(action.until - now()), changed.await)
     }
   }).pipe(
     Effect.tapDefect((defect) => Effect.logError("a preview broke off, the final text follows", defect)),
@@ -189,9 +189,13 @@ export const make = (options: Options): Consumer => {
 
   return {
     push: (delta) => {
-      const before = state.raw.length
       on({ _tag: "Delta", text: delta })
-      if (before < rules.threshold && state.raw.length >= rules.threshold) changed.openUnsafe()
+      // What hastens the first send is the text that may be shown: it is looked at again when there may be enough.
+      const { length } = state.raw
+      if (state.phase === "Idle" && length >= rules.threshold && length - looked >= rules.threshold / 2) {
+        looked = length
+        changed.openUnsafe()
+      }
       start()
     },
     below: (show, isChrome) =>

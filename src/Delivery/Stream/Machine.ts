@@ -273,7 +273,7 @@ const isHeldBack = (ordinal: number, text: string): boolean =>
 
 /** The threshold hastens the first send alone (`delivery B3`). */
 const firstAt = ({ boundary, since }: State, text: string, { interval, threshold }: Rules): number =>
-  boundary !== null || text.trim().length >= threshold ? 0 : (since ?? 0) + interval
+  boundary !== null || text.length >= threshold ? 0 : (since ?? 0) + interval
 
 /** The action is under way. */
 export const began = (state: State, act: Act, now: number): State => {
