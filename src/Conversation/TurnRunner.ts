@@ -328,7 +328,7 @@ export class TurnRunner extends Context.Service<
         )
       )
 
-      const awaitOutlet = (link: string): Effect.Effect<Outlet | null> => {
+      const served = (link: string): Effect.Effect<Outlet | null> => {
         const outlet = queues.outlet(link)
         return outlet !== null
           ? Effect.succeed(outlet)
@@ -337,6 +337,14 @@ export class TurnRunner extends Context.Service<
               Effect.map((found) => (found._tag === "Some" ? found.value : null))
             )
       }
+
+      /** After a start a link has to come up before it says what its chats take; an earlier run may have shown things there. */
+      const awaitOutlet = ({ row }: Turn): Effect.Effect<Outlet | null> =>
+        row.starts === 0
+          ? served(row.link)
+          : Effect.tap(served(row.link), (outlet) =>
+              outlet === null || outlet.isUp() ? Effect.void : Effect.timeoutOption(outlet.awaitUp, linkPatience)
+            )
 
       type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
@@ -461,7 +469,7 @@ export class TurnRunner extends Context.Service<
               return Effect.ensuring(
                 Effect.flatMap(isStillOwed(turn), (isOwed) =>
                   isOwed
-                    ? once(turn, restore(awaitOutlet(turn.row.link)), (outlet) =>
+                    ? once(turn, restore(awaitOutlet(turn)), (outlet) =>
                         Effect.flatMap(runOf(turn, outlet), (run) => begin(run, restore))
                       )
                     : Effect.logInfo("a message was dropped before its turn began", { inbox: turn.row.id })

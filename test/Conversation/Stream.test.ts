@@ -205,4 +205,20 @@ describe("a growing reply", () => {
       for (const chunk of chat.texts()) assert.isAtMost(chunk.length, 200)
     })
   )
+
+  it.effect("over several messages, killed at any moment: it ends whole and once, with nothing beside it", () =>
+    Effect.gen(function* () {
+      const words = Array.from({ length: 120 }, (_, n) => `word${n}`).join(" ")
+      for (let moment = 500; moment < 6500; moment += 700) {
+        const chat = yield* make({ capabilities: { ...keyed, maxLength: 300 } })
+        yield* chat.say(`!stream 60 100 ${words}`)
+        yield* pass(`${moment} millis`, "50 millis")
+        yield* chat.kill
+        yield* chat.start
+        yield* pass("30 seconds", "100 millis")
+        const shown = chat.texts().map((text) => text.replace(/\s*\(\d+\/\d+\)$/, ""))
+        assert.strictEqual(shown.join(" "), words, `killed after ${moment} ms`)
+      }
+    })
+  )
 })

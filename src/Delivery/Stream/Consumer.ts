@@ -3,7 +3,7 @@
  * (`delivery O5`). At the end it hands over its messages at once; a send that is still under way then holds back the row
  * that takes its place, not the turn (B15). Nothing runs while nothing is to be shown.
  */
-import { Clock, Effect, Latch } from "effect"
+import { type Clock, Effect, Latch } from "effect"
 import { SendError } from "../../Message/SendError.ts"
 import type { Journal } from "../../Storage/Journal.ts"
 import { type OutboxRow, type Preview, previewed, previewOf, stored } from "../../Storage/Outbox.ts"

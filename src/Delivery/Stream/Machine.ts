@@ -86,6 +86,8 @@ export type Action = Act | { readonly _tag: "Wait"; readonly until: number }
 
 /** Visible characters below which nothing is sent (`delivery B5`). */
 const fewest = 4
+/** Milliseconds after which a first send looks again whether it may leave. */
+const busyPause = 200
 /** Longest pause between two edits that the platform did not ask for (`delivery B9`). */
 const longestWait = 10_000
 /** Characters of one answer beyond which nothing more is shown before its end. */
@@ -140,7 +142,7 @@ export const on = (state: State, event: Event, now: number, rules: Rules): State
       return boundary <= state.from ? state : { ...state, boundary }
     }
     case "Busy":
-      return withdrawn(state, now + rules.interval)
+      return withdrawn(state, now + Math.min(rules.interval, busyPause))
     case "Found": {
       const { act } = state
       if (act === null) return state
