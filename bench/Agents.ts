@@ -143,7 +143,7 @@ const acp = (script: "SdkAgent" | "RawAgent", folder: string) =>
     limits: { processes: 1, sessions: 1000 },
     workspace: join(folder, "work"),
     isolated: false,
-    mcpServers: []
+    mcpServers: () => []
   })
 
 const folder = Effect.acquireRelease(

@@ -12,6 +12,7 @@ import * as Echo from "./Agent/Echo.ts"
 import type { ConfigError } from "./Config/ConfigError.ts"
 import { Storage } from "./Config/GatewaySettings.ts"
 import { Settings } from "./Config/Settings.ts"
+import { Asking } from "./Conversation/Asking.ts"
 import { AgentCall } from "./Conversation/AgentCall.ts"
 import { Approvals } from "./Conversation/Approvals.ts"
 import { Confirmations } from "./Conversation/Confirmations.ts"
@@ -81,7 +82,7 @@ export interface Parts {
 
 /** What a message means and what is done about it. */
 export const conversation = Conversation.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(PromptDesk.layer, Dispatcher.layer)),
+  Layer.provideMerge(Layer.mergeAll(PromptDesk.layer, Dispatcher.layer, Asking.layer)),
   Layer.provideMerge(Layer.mergeAll(TurnRunner.layer, Confirmations.layer, Farewell.layer)),
   Layer.provideMerge(AgentCall.layer),
   Layer.provideMerge(Watch.layer),

@@ -5,6 +5,9 @@ import { canRun, policyOf, readLists } from "../../src/Access/SlashAccess.ts"
 import { Settings } from "../../src/Config/Settings.ts"
 import { resolve } from "../../src/Conversation/Commands/Registry.ts"
 import { coerceRestart, parse } from "../../src/Conversation/SlashCommand.ts"
+import * as MessageEvent from "../../src/Message/MessageEvent.ts"
+import * as Source from "../../src/Message/Source.ts"
+import { merge } from "../../src/Session/PendingMerge.ts"
 import { Rejected, type Topic } from "./Topic.ts"
 
 const Typed = Schema.decodeUnknownSync(
@@ -73,5 +76,44 @@ export const slashAccess: Topic = {
       Effect.provide(Settings.layerFrom(values))
     )
     return { output: Effect.runSync(Effect.orDie(decided)) }
+  }
+}
+
+const Wire = Schema.Struct({
+  text: Schema.String,
+  message_type: MessageEvent.MessageType,
+  media_urls: Schema.Array(Schema.String),
+  media_types: Schema.Array(Schema.String)
+})
+const Pending = Schema.decodeUnknownSync(Schema.Struct({ events: Schema.Array(Wire), merge_text: Schema.Boolean }))
+
+const eventOf = (wire: typeof Wire.Type): MessageEvent.MessageEvent => ({
+  ...MessageEvent.text(Source.make({ platform: "golden", chatId: "1" }), wire.text),
+  type: wire.message_type,
+  media: wire.media_urls.map((ref, i) => ({
+    ref,
+    kind: "image",
+    mime: wire.media_types[i] ?? null,
+    size: null,
+    filename: null,
+    caption: null
+  }))
+})
+
+export const pendingMerge: Topic = {
+  run: (given) => {
+    const { events, merge_text } = Pending(given)
+    const [first, ...others] = events.map(eventOf)
+    if (first === undefined) return { output: new Rejected("nothing to merge") }
+    // Where ours would run both, the reference lets the newer one replace the older.
+    const out = others.reduce((merged, next) => merge(merged, next, merge_text) ?? next, first)
+    return {
+      output: {
+        text: out.text,
+        message_type: out.type,
+        media_urls: out.media.map(({ ref }) => ref),
+        media_types: out.media.map(({ mime }) => mime ?? "")
+      }
+    }
   }
 }

@@ -12,6 +12,7 @@ export const topics: Readonly<Record<string, Topic>> = {
   session_pii: Session.sessionPii,
   command_parse: Conversation.commandParse,
   command_resolve: Conversation.commandResolve,
+  pending_merge: Conversation.pendingMerge,
   slash_access: Conversation.slashAccess,
   delivery_target: Delivery.deliveryTarget,
   media_extract: Delivery.mediaExtract,

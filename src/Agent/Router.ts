@@ -6,9 +6,9 @@ import { Context, Effect, Layer, Stream } from "effect"
 import { Agent, type AgentCommand, type AgentModel, type AgentTurn } from "./Agent.ts"
 import type { Rule } from "./AgentSettings.ts"
 
-export interface Named {
+export interface Named<R = never> {
   readonly name: string
-  readonly layer: Layer.Layer<Agent>
+  readonly layer: Layer.Layer<Agent, never, R>
 }
 
 type Service = Agent["Service"]
@@ -54,10 +54,10 @@ const own = (name: string, turn: AgentTurn): AgentTurn => {
 }
 
 /** Over the agents, the first of which answers where no rule fits. Every rule names one of them. */
-export const layer = (
-  agents: readonly [Named, ...ReadonlyArray<Named>],
+export const layer = <R = never>(
+  agents: readonly [Named<R>, ...ReadonlyArray<Named<R>>],
   rules: ReadonlyArray<Rule>
-): Layer.Layer<Agent> =>
+): Layer.Layer<Agent, never, R> =>
   Layer.effect(
     Agent,
     Effect.gen(function* () {

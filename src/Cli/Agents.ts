@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, statSync } from "node:fs"
 import { delimiter, isAbsolute, join, resolve } from "node:path"
-import { Effect, type Layer, Redacted } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import * as Acp from "../Agent/Acp/Acp.ts"
 import { words } from "../Agent/Acp/CommandLine.ts"
 import type * as AgentService from "../Agent/Agent.ts"
@@ -19,11 +19,14 @@ import { registerSecret } from "../Config/Redact.ts"
 import { isSecretName } from "../Config/SecretNames.ts"
 import * as Setting from "../Config/Setting.ts"
 import { Settings } from "../Config/Settings.ts"
+import { SessionTokens } from "../Operations/Mcp/Caller.ts"
 import { version } from "../Operations/Version.ts"
+import * as AgentTools from "./AgentTools.ts"
+import { Listener } from "./Listener.ts"
 
 export interface ChosenAgent {
   readonly name: string
-  readonly layer: Layer.Layer<AgentService.Agent>
+  readonly layer: Layer.Layer<AgentService.Agent, never, Listener | SessionTokens>
 }
 
 const problem = (where: string, value: string, expected: string, fix: string) =>
@@ -169,7 +172,7 @@ const acp = Effect.fnUntraced(function* (
   if (program === null) {
     return yield* problem(where, `"${command}"`, "a program that can be run", "install it, or write its whole path")
   }
-  return Acp.layer({
+  const options = {
     launch: {
       name,
       command: program,
@@ -181,9 +184,14 @@ const acp = Effect.fnUntraced(function* (
     },
     limits: { processes: Math.max(1, given.processes ?? 4), sessions: Math.max(1, given.sessions_per_process ?? 256) },
     workspace: resolve(settings.home, given.workspace ?? "workspace"),
-    isolated: given.workspace_per_session ?? false,
-    mcpServers: []
-  })
+    isolated: given.workspace_per_session ?? false
+  }
+  return Layer.unwrap(
+    Effect.gen(function* () {
+      const { ownUrl } = yield* Listener
+      return Acp.layer({ ...options, mcpServers: AgentTools.serversOf(ownUrl, yield* SessionTokens) })
+    })
+  )
 })
 
 const main = Effect.gen(function* () {

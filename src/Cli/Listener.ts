@@ -5,7 +5,8 @@
 import { createServer } from "node:http"
 import type { Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Cause, Context, Effect, Layer, type Scope } from "effect"
+import type { Duplex } from "node:stream"
+import { Cause, Context, Effect, Layer, Scope } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { NetAddress } from "effect/net"
 import { version } from "../Operations/Version.ts"
@@ -82,27 +83,48 @@ export class Listener extends Context.Service<
 
 const make = Effect.fnUntraced(function* ({ host, port }: { readonly host: string; readonly port: number }) {
   const sockets = new Set<Socket>()
+  const upgraded = new Set<Duplex>()
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const nodeServer = createServer()
   nodeServer.on("connection", (socket) => {
     sockets.add(socket)
     socket.once("close", () => sockets.delete(socket))
   })
+  nodeServer.on("upgrade", (_request, socket) => {
+    upgraded.add(socket)
+    socket.once("close", () => upgraded.delete(socket))
+  })
+  // The server waits for every WebSocket before anything else of its scope ends, and pages do not end theirs: so it has a
+  // scope of its own, and its sockets are cut from outside.
+  const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => {
+    const cut = (all: Iterable<Duplex>) =>
+      Effect.sync(() => {
+        for (const socket of all) socket.destroy()
+      })
+    const rest = Effect.andThen(Effect.sleep(gracefulShutdown), cut(sockets))
+    return Effect.andThen(
+      cut(upgraded),
+      Effect.all([Scope.close(scope, exit), rest], { concurrency: "unbounded", discard: true })
+    )
+  })
   const server = yield* NodeHttpServer.make(() => nodeServer, {
     host,
     port,
     gracefulShutdownTimeout: gracefulShutdown
-  }).pipe(Effect.mapError(({ cause }) => refused(host, port, cause)))
+  }).pipe(
+    Scope.provide(scope),
+    Effect.mapError(({ cause }) => refused(host, port, cause))
+  )
   nodeServer.on("error", (error) => void run(Effect.logError("the HTTP listener has a problem", error)))
-  // A page that does not answer the end of its socket must not hold the end of the process.
-  yield* Effect.addFinalizer(() => Effect.sync(() => sockets.forEach((socket) => socket.destroy())))
 
   let current = starting
-  yield* server.serve(
-    Effect.suspend(() => current).pipe(
-      Effect.tapCause((cause) => (Cause.hasDies(cause) ? Effect.logError("a request died", cause) : Effect.void))
+  yield* server
+    .serve(
+      Effect.suspend(() => current).pipe(
+        Effect.tapCause((cause) => (Cause.hasDies(cause) ? Effect.logError("a request died", cause) : Effect.void))
+      )
     )
-  )
+    .pipe(Scope.provide(scope))
   const address = server.address
   const bound = address._tag === "UnixPathAddress" ? 0 : address.port
   const urlOf = (name: string) => `http://${NetAddress.formatUrlHostString(name)}:${bound}`

@@ -14,6 +14,7 @@ import { enrollCommand } from "./Enroll.ts"
 import { endingOf, exitCode } from "./Exit.ts"
 import * as Globals from "./Globals.ts"
 import { inboxCommand } from "./InboxCommands.ts"
+import { mcpCommand } from "./Mcp.ts"
 import { outboxCommand } from "./OutboxCommands.ts"
 import { pairingCommand } from "./PairingCommands.ts"
 import { runCommand, runGateway } from "./Run.ts"
@@ -31,6 +32,7 @@ const root = Command.make("switchboard", {}, () => runGateway).pipe(
     enrollCommand,
     sendCommand,
     inboxCommand,
+    mcpCommand,
     outboxCommand,
     sessionsCommand,
     pairingCommand,

@@ -28,6 +28,7 @@ import { CommandFailed, exitCode } from "./Exit.ts"
 import * as Globals from "./Globals.ts"
 import { assumedCapabilities } from "../Delivery/Outlet.ts"
 import { platformNames } from "../Message/Platform.ts"
+import { LateRoutes } from "./LateRoutes.ts"
 import * as Links from "./Links.ts"
 import { Listener } from "./Listener.ts"
 import * as Output from "./Output.ts"
@@ -166,7 +167,7 @@ const byOurselves = (plan: Links.Plan, to: ReadonlyArray<Destination>, text: str
       Layer.provide(Access.layer),
       Layer.provide(Pairing.layer),
       Layer.provide(Server.routes(plan, secret)),
-      Layer.provide(Layer.merge(Server.Readiness.layer, Wake.layer)),
+      Layer.provide(Layer.mergeAll(Server.Readiness.layer, Wake.layer, LateRoutes.layer)),
       Layer.provide(Listener.layer({ host: "127.0.0.1", port: 0 }))
     )
     return Effect.gen(function* () {

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, Deferred, Effect, Layer, Redacted, type Scope, SubscriptionRef } from "effect"
 import { HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
-import { AdminKey, HttpHost, HttpPort } from "../Config/GatewaySettings.ts"
+import { AdminKey, HttpHost, HttpPort, McpToken } from "../Config/GatewaySettings.ts"
 import * as ConfigWatch from "../Config/ConfigWatch.ts"
 import { registerSecret } from "../Config/Redact.ts"
 import { Settings } from "../Config/Settings.ts"
@@ -18,14 +18,19 @@ import { Health } from "../Operations/Health.ts"
 import { Home } from "../Operations/Home.ts"
 import { HomeLock } from "../Operations/HomeLock.ts"
 import * as IdleWatch from "../Operations/IdleWatch.ts"
+import { SessionTokens } from "../Operations/Mcp/Caller.ts"
+import * as McpRoutes from "../Operations/Mcp/McpRoutes.ts"
 import * as Metrics from "../Operations/Metrics.ts"
 import { isLoopback } from "../Operations/RequestOrigin.ts"
 import { StateFile } from "../Operations/StateFile.ts"
+import * as ApiLink from "../Operations/Turns/ApiLink.ts"
+import * as TurnRoutes from "../Operations/Turns/TurnRoutes.ts"
 import { Registry } from "../Platforms/Registry.ts"
 import { Wake } from "../Relay/Wake.ts"
 import { Database } from "../Storage/Database.ts"
 import type { ChosenAgent } from "./Agents.ts"
 import { knownSettings } from "./KnownSettings.ts"
+import { LateRoutes } from "./LateRoutes.ts"
 import type { Plan } from "./Links.ts"
 import { Listener } from "./Listener.ts"
 
@@ -79,7 +84,7 @@ type RequestServices = HttpServerRequest.HttpServerRequest | Scope.Scope
 
 /** Puts the routes on the listener. From here on the local connector can be dialled. */
 export const routes = (plan: Plan, secret: Redacted.Redacted) => {
-  const common = Layer.mergeAll(Health.routes, Metrics.layer, Wake.routes)
+  const common = Layer.mergeAll(Health.routes, Metrics.layer, Wake.routes, LateRoutes.places)
   const chat = Layer.mergeAll(WebChat.routes, AdminGate.routes).pipe(
     Layer.provide(adminGate),
     Layer.provide(LocalConnector.layer({ secret })),
@@ -97,6 +102,18 @@ export const routes = (plan: Plan, secret: Redacted.Redacted) => {
     ? answer(HttpRouter.toHttpEffect(Layer.mergeAll(common, chat)))
     : answer(HttpRouter.toHttpEffect(common))
 }
+
+/** What asks the running gateway: turns and messages (`/v1`), tools (`/mcp`). */
+const lateRoutes = (plan: Plan) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const settings = yield* Settings
+      const token = yield* settings.get(McpToken)
+      const hasAdminKey = (yield* settings.get(AdminKey)) !== null
+      const routes = Layer.mergeAll(TurnRoutes.layer, McpRoutes.layer({ token, hasAdminKey, links: plan.names }))
+      return LateRoutes.arrived(HttpRouter.toHttpEffect(routes))
+    })
+  ).pipe(Layer.provide(adminGate))
 
 /** Whether the web chat is served to anybody; on an open bind without a key it answers 404 (`operations S4`). */
 export const isChatOpen = (plan: Plan) =>
@@ -142,12 +159,18 @@ export const layer = (plan: Plan, agent: ChosenAgent) =>
           })
         })
       )
-      return Layer.mergeAll(arrived, IdleWatch.layer, ConfigWatch.layer(knownSettings)).pipe(
+      return Layer.mergeAll(
+        arrived,
+        lateRoutes(plan),
+        ApiLink.layer,
+        IdleWatch.layer,
+        ConfigWatch.layer(knownSettings)
+      ).pipe(
         Layer.provideMerge(Gateway.layerCore),
         Layer.provide(registry(plan, secret)),
         Layer.provide(agent.layer),
         Layer.provide(routes(plan, secret)),
-        Layer.provide(Layer.merge(Readiness.layer, Wake.layer)),
+        Layer.provide(Layer.mergeAll(Readiness.layer, Wake.layer, LateRoutes.layer, SessionTokens.layer)),
         Layer.provideMerge(databaseOfSettings),
         Layer.provideMerge(listener),
         Layer.provide(StateFile.layer),

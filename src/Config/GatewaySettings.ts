@@ -51,6 +51,13 @@ export const AdminKey = Setting.make({
   description: "bearer for console and admin routes, 16 characters or more; without it they answer on loopback only"
 })
 
+export const McpToken = Setting.make({
+  env: "SWITCHBOARD_MCP_TOKEN",
+  kind: Setting.longSecret(16),
+  default: null,
+  description: "bearer for the tools at /mcp, 16 characters or more; without it they ask for the admin key"
+})
+
 export const LoggingLevel = Setting.make({
   key: "logging.level",
   kind: Setting.lenient(Setting.oneOf(["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "NONE"])),
@@ -414,6 +421,7 @@ export const gatewaySettings: ReadonlyArray<Setting.Setting<unknown>> = [
   Connector,
   Agent,
   AdminKey,
+  McpToken,
   LoggingLevel,
   LoggingFormat,
   LoggingMaxSizeMb,

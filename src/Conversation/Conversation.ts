@@ -11,13 +11,14 @@ import {
   TelegramFollowupGrace
 } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
-import { type Busy, type Notice, Turns } from "../Session/Turns.ts"
+import { type Busy, type Notice, type Turn, Turns } from "../Session/Turns.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
 import { ended, Inbox, type InboxRow, refused, waiting } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import { Dispatcher } from "./Commands/Dispatcher.ts"
 import { Confirmations } from "./Confirmations.ts"
 import { PromptDesk } from "./PromptDesk.ts"
+import { Prompts } from "./Prompts.ts"
 import * as Texts from "./Texts.ts"
 import { TurnRunner } from "./TurnRunner.ts"
 import { Voice } from "./Voice.ts"
@@ -38,6 +39,7 @@ export const layer = Layer.effect(
     const journal = yield* Journal
     const inbox = yield* Inbox
     const desk = yield* PromptDesk
+    const prompts = yield* Prompts
     const confirmations = yield* Confirmations
     const clock = yield* Clock.Clock
     const voice = yield* Voice
@@ -97,6 +99,23 @@ export const layer = Layer.effect(
                 )
       )
 
+    const runs = (turn: Turn): Effect.Effect<void> =>
+      Effect.suspend(() =>
+        Effect.ensuring(runner.run(turn), Effect.sync(prompts.attend(turn.sessionKey, turn.awaiting)))
+      )
+
+    /** A question from outside waits without a turn: the message that would begin one answers it instead. */
+    const begin = (turn: Turn): Effect.Effect<void> => {
+      const { row, sessionKey } = turn
+      if (row.internal !== undefined || prompts.of(sessionKey).every(({ outside }) => outside === undefined)) {
+        return runs(turn)
+      }
+      return desk.type(sessionKey, row, false).pipe(
+        notStored("an answer was not stored", false),
+        Effect.flatMap((answered) => (answered ? Effect.void : runs(turn)))
+      )
+    }
+
     return {
       classify: (row) => {
         const { event } = row
@@ -106,7 +125,7 @@ export const layer = Layer.effect(
         return command === null ? { _tag: "Message" as const } : { _tag: "Command" as const, ...command }
       },
       busy,
-      run: (turn) => Effect.asVoid(ifStillAllowed(turn.row, runner.run(turn))),
+      run: (turn) => Effect.asVoid(ifStillAllowed(turn.row, begin(turn))),
       execute: (row, _name, session) =>
         ifStillAllowed(
           row,

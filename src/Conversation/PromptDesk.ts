@@ -55,7 +55,7 @@ export class PromptDesk extends Context.Service<
             yield* say(row, Texts.inOwnWords, [done(row, "an answer follows")])
             return
           case "Answer":
-            yield* journal.commit([done(row, "an answer")])
+            yield* journal.commit([done(row, "an answer"), ...(prompt.outside?.(meaning.answer) ?? [])])
             if (prompts.take(prompt)) yield* prompt.resolve(meaning.answer)
         }
       })

@@ -6,6 +6,7 @@
 import { Clock, Context, Effect, Layer, type Scope } from "effect"
 import { createHash } from "node:crypto"
 import type { Answer } from "../Agent/Agent.ts"
+import type { Write } from "../Storage/BatchStatement.ts"
 import { Installation } from "../Storage/Installation.ts"
 import { PromptStore, type StoredPrompt } from "../Storage/PromptStore.ts"
 
@@ -24,6 +25,8 @@ export interface Prompt {
   /** Words of one's own are an answer: always, but for a question with buttons until "other" is pressed (`conversation C3`). */
   takesText: boolean
   readonly resolve: (answer: Answer) => Effect.Effect<void>
+  /** No turn of ours asked it: it ends with its own time, and this belongs into the transaction of its answer. */
+  readonly outside?: (answer: Answer) => ReadonlyArray<Write>
 }
 
 /** Resolved prompts whose further presses are consumed without a word (`relay L1`). */
@@ -48,6 +51,8 @@ export class Prompts extends Context.Service<
     readonly of: (sessionKey: string) => ReadonlyArray<Prompt>
     /** Takes the prompt out, so that a second answer finds nothing; `false`: it was out already. */
     readonly take: (prompt: Prompt) => boolean
+    /** Until it is called, a question from outside makes the running turn of that session wait for its answer. */
+    readonly attend: (sessionKey: string, awaiting: (waits: boolean) => void) => () => void
     /** A stored prompt was committed; it takes the place of the session's earlier one. */
     readonly keep: (prompt: StoredPrompt) => void
     readonly storedOf: (sessionKey: string) => StoredPrompt | null
@@ -66,6 +71,7 @@ export class Prompts extends Context.Service<
       const stored = new Map<string, StoredPrompt>()
       const storedById = new Map<string, StoredPrompt>()
       const resolved = new Set<string>()
+      const attending = new Map<string, (waits: boolean) => void>()
 
       const noteResolved = (id: string): void => {
         resolved.add(id)
@@ -76,6 +82,7 @@ export class Prompts extends Context.Service<
         if (byId.get(prompt.id) !== prompt) return false
         byId.delete(prompt.id)
         const others = (waiting.get(prompt.sessionKey) ?? []).filter((other) => other !== prompt)
+        if (others.length === 0 && prompt.outside !== undefined) attending.get(prompt.sessionKey)?.(false)
         if (others.length === 0) waiting.delete(prompt.sessionKey)
         else waiting.set(prompt.sessionKey, others)
         return true
@@ -111,6 +118,7 @@ export class Prompts extends Context.Service<
               Effect.sync(() => {
                 byId.set(prompt.id, prompt)
                 waiting.set(prompt.sessionKey, [...(waiting.get(prompt.sessionKey) ?? []), prompt])
+                if (prompt.outside !== undefined) attending.get(prompt.sessionKey)?.(true)
               }),
               () => Effect.sync(() => remove(prompt))
             )
@@ -120,6 +128,13 @@ export class Prompts extends Context.Service<
           const isMine = remove(prompt)
           if (isMine) noteResolved(prompt.id)
           return isMine
+        },
+        attend: (sessionKey, awaiting) => {
+          attending.set(sessionKey, awaiting)
+          if (waiting.has(sessionKey)) awaiting(true)
+          return () => {
+            if (attending.get(sessionKey) === awaiting) attending.delete(sessionKey)
+          }
         },
         keep,
         storedOf: (sessionKey) => {

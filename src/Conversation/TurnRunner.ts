@@ -253,7 +253,8 @@ export class TurnRunner extends Context.Service<
           conclude(run, {
             texts: [Texts.failures[error.category]],
             transcript: error.category === "context" ? "nothing" : "unanswered",
-            answer: ""
+            answer: "",
+            note: `failed: ${error.category}`
           })
         )
 
@@ -263,14 +264,20 @@ export class TurnRunner extends Context.Service<
           conclude(run, {
             texts: [Texts.stuck(Math.round(Duration.toMinutes(inactivity)), run.tool)],
             transcript: "unanswered",
-            answer: ""
+            answer: "",
+            note: "failed: stuck"
           })
         )
 
       const concludeDefect = Effect.fnUntraced(function* (run: Run, cause: Cause.Cause<AgentError>) {
         const errorId = voice.errorId(run.cause, run.turn.row.starts)
         yield* Effect.logError(`a turn died (error ${errorId})`, cause)
-        return yield* conclude(run, { texts: [Texts.internal(errorId)], transcript: "unanswered", answer: "" })
+        return yield* conclude(run, {
+          texts: [Texts.internal(errorId)],
+          transcript: "unanswered",
+          answer: "",
+          note: `failed: error ${errorId}`
+        })
       })
 
       const concludeStopped = (run: Run, reason: StopReason | null) =>
@@ -282,6 +289,7 @@ export class TurnRunner extends Context.Service<
               texts: null,
               transcript: reason === "reset" ? "nothing" : "unanswered",
               answer: "",
+              note: `stopped: ${reason}`,
               ...(reason === "revoked" ? { state: "revoked" as const, note: "access was taken away" } : {})
             })
 

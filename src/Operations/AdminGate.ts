@@ -2,9 +2,10 @@
  * Who may open the console, the web chat and the admin routes (`operations S4`): loopback and same origin without a key,
  * a bearer or a login with one. It knows no page and serves nothing but its own login form.
  */
-import { createHash, createHmac, timingSafeEqual } from "node:crypto"
+import { createHash, createHmac } from "node:crypto"
 import { ByteSize, Clock, Context, Effect, Layer, Redacted, Schema } from "effect"
 import { HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import * as Guessing from "./Guessing.ts"
 import * as RequestOrigin from "./RequestOrigin.ts"
 
 /** The key is shorter than 16 characters: nobody may rely on it. */
@@ -20,10 +21,6 @@ export const cookieName = "switchboard_admin"
 const loginLifetime = 30 * 24 * 3600
 /** Wrong keys in the form per minute, of all callers together; then the form rests until the minute is over. */
 const maxFailures = 10
-/** Milliseconds that the answer to a wrong bearer waits, the longer the more of them there were in this minute. */
-const bearerDelay = { first: 100, most: 5000 }
-/** Wrong bearers that wait at once; further ones are answered 429 without being looked at. */
-const maxWaiting = 20
 const maxFormBytes = 8 * 1024
 
 type Request = HttpServerRequest.HttpServerRequest
@@ -83,10 +80,10 @@ export const pageHeaders: Readonly<Record<string, string>> = {
 const text = (status: number, body: string, headers: Record<string, string> = {}): Response =>
   HttpServerResponse.text(`${body}\n`, { status, headers: { ...pageHeaders, "cache-control": "no-store", ...headers } })
 
-const forbidden = text(403, "Forbidden: this page is served to its own origin on this machine only.")
+export const forbidden = text(403, "Forbidden: this page is served to its own origin on this machine only.")
 const notFound = text(404, "Not Found")
-const unauthorized = text(401, "Unauthorized", { "www-authenticate": "Bearer" })
-const tooMany = text(429, "Too Many Requests", { "retry-after": "60" })
+export const unauthorized = text(401, "Unauthorized", { "www-authenticate": "Bearer" })
+export const tooMany = text(429, "Too Many Requests", { "retry-after": "60" })
 
 const make = Effect.fnUntraced(function* ({
   host,
@@ -122,46 +119,30 @@ const open: AdminGate["Service"] = {
 const keyed = (key: Redacted.Redacted): AdminGate["Service"] => {
   const sign = (expiry: string): string =>
     createHmac("sha256", Redacted.value(key)).update(`switchboard-login:${expiry}`).digest("hex")
-  const isKey = (given: string): boolean => sameText(given, Redacted.value(key))
+  const isKey = (given: string): boolean => Guessing.sameText(given, Redacted.value(key))
   const isLogin = (cookie: string | undefined, now: number): boolean => {
     const [expiry, signature] = cookie?.split(".") ?? []
     return (
       expiry !== undefined &&
       signature !== undefined &&
       /^\d{1,15}$/.test(expiry) &&
-      sameText(signature, sign(expiry)) &&
+      Guessing.sameText(signature, sign(expiry)) &&
       Number(expiry) * 1000 > now
     )
   }
   let failures = { minute: 0, count: 0 }
   const failuresIn = (now: number): number => (failures.minute === Math.floor(now / 60_000) ? failures.count : 0)
 
-  const bearerOf = (request: Request): string | undefined =>
-    /^Bearer (.+)$/i.exec(request.headers["authorization"] ?? "")?.[1]
-  let wrongBearers = { minute: 0, count: 0 }
-  let waiting = 0
-
-  /** Guessing is slowed; one right key among some wrong ones is not. */
-  const slowed = (now: number): Effect.Effect<Response> =>
-    Effect.suspend(() => {
-      const minute = Math.floor(now / 60_000)
-      const count = wrongBearers.minute === minute ? wrongBearers.count + 1 : 1
-      wrongBearers = { minute, count }
-      waiting++
-      return Effect.sleep(Math.min(bearerDelay.most, bearerDelay.first * 2 ** Math.min(count - 1, 10))).pipe(
-        Effect.as(unauthorized),
-        Effect.ensuring(Effect.sync(() => waiting--))
-      )
-    })
+  const guessing = Guessing.make()
 
   return {
     refusal: (request) =>
       Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<Response | null> => {
         if (!RequestOrigin.isOwn(request)) return Effect.succeed(forbidden)
-        const bearer = bearerOf(request)
+        const bearer = Guessing.bearerOf(request)
         if (bearer !== undefined) {
-          if (waiting >= maxWaiting) return Effect.succeed(tooMany)
-          return isKey(bearer) ? Effect.succeed(null) : slowed(now)
+          if (guessing.isFull()) return Effect.succeed(tooMany)
+          return isKey(bearer) ? Effect.succeed(null) : Effect.as(guessing.wrong, unauthorized)
         }
         if (isLogin(request.cookies[cookieName], now)) return Effect.succeed(null)
         const wantsPage = request.method === "GET" && (request.headers["accept"] ?? "").includes("text/html")
@@ -205,10 +186,6 @@ const keyed = (key: Redacted.Redacted): AdminGate["Service"] => {
 }
 
 const LoginForm = Schema.Struct({ key: Schema.String, next: Schema.optionalKey(Schema.String) })
-
-/** Both sides are hashed first: the comparison takes the same time whatever their lengths. */
-const sameText = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b))
-const digest = (value: string): Buffer => createHash("sha256").update(value, "utf8").digest()
 
 /** Only a path of this site: `//host` and `/\host` name another one to a browser. */
 const safePath = (next: string): string => (/^\/(?![/\\])[\x21-\x7e]*$/.test(next) ? next : "/")

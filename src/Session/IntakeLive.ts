@@ -35,7 +35,7 @@ const counted = (outcome: IntakeOutcome) =>
 const counters = { taken: counted("taken"), duplicate: counted("duplicate"), refused: counted("refused") }
 
 /** Unique within the bot (`relay I3`, I3a): platform, chat and message; `null` = the platform gave the message no id. */
-const messageKeyOf = ({ event, link, scope = link }: Inbound): string | null => {
+export const messageKeyOf = ({ event, link, scope = link }: Inbound): string | null => {
   // What came with a capability is no message of the chat, but it has an id all the same.
   const id = event.messageId ?? (event.followUp === undefined ? null : event.source.messageId)
   return id === null ? null : JSON.stringify(["m", scope, event.source.platform, event.source.chatId, id])

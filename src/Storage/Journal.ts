@@ -2,7 +2,20 @@
  * Group commit of the message path: callers hand over writes and wait for their receipt; one fiber commits whatever has
  * gathered in one transaction, synced to disk. Nothing here awaits the network, an agent or a queue inside a transaction.
  */
-import { Clock, Context, Duration, Effect, Exit, Layer, Metric, Queue, Random, Schedule, Schema } from "effect"
+import {
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  Layer,
+  Metric,
+  Queue,
+  Random,
+  Schedule,
+  Schema,
+  type Scope
+} from "effect"
 import { SqlError } from "effect/sql"
 import type { BatchStatement, Cell, Write } from "./BatchStatement.ts"
 import { Database } from "./Database.ts"
@@ -58,6 +71,8 @@ export class Journal extends Context.Service<
      * nobody who must store something before he ends waits for storage that does not come back.
      */
     readonly stopRetrying: Effect.Effect<void>
+    /** Hears of every write that was committed from now on until the scope closes. It must be quick and may not throw. */
+    readonly observe: (committed: (write: Write) => void) => Effect.Effect<void, never, Scope.Scope>
     readonly health: () => JournalHealth
   }
 >()("Storage/Journal") {
@@ -73,6 +88,7 @@ export class Journal extends Context.Service<
       let failing: { readonly since: number; readonly error: string } | null = null
       let committingSince: number | null = null
       let committedAt: number | null = null
+      const observers = new Set<(write: Write) => void>()
 
       const health = (): JournalHealth => {
         if (failing !== null) return { failingSince: failing.since, error: failing.error, committedAt }
@@ -110,6 +126,9 @@ export class Journal extends Context.Service<
             entry.resume?.(Exit.succeed(entry.writes.map((write) => take(found, write))))
           }
           committedAt = clock.currentTimeMillisUnsafe()
+          if (observers.size > 0) {
+            for (const { writes } of entries) for (const write of writes) for (const tell of observers) tell(write)
+          }
           if (failing === null) return Effect.void
           failing = null
           return Effect.logInfo("storage takes commits again")
@@ -204,6 +223,13 @@ export class Journal extends Context.Service<
         stopRetrying: Effect.sync(() => {
           closing = true
         }),
+        observe: (committed) =>
+          Effect.asVoid(
+            Effect.acquireRelease(
+              Effect.sync(() => observers.add(committed)),
+              () => Effect.sync(() => observers.delete(committed))
+            )
+          ),
         health
       }
     })

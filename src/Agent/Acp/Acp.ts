@@ -23,8 +23,11 @@ export interface Options {
   readonly workspace: string
   /** Each conversation gets a folder of its own below the working folder. */
   readonly isolated: boolean
-  /** Given to every session of the agent. */
-  readonly mcpServers: ReadonlyArray<McpServer>
+  /** Given to a session of the agent; over HTTP only to one that takes that. */
+  readonly mcpServers: (session: {
+    readonly sessionKey: string
+    readonly takesHttp: boolean
+  }) => ReadonlyArray<McpServer>
 }
 
 /** `conversation S3`: an agent that does not end a cancelled prompt by then has its session taken away. */
@@ -58,7 +61,12 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   yield* Effect.sync(() => mkdirSync(options.workspace, { recursive: true }))
   const pool = yield* Pool.make({ ...options.launch, cwd: options.workspace }, options.limits)
   const sessions = new Map<string, Session>()
-  const mcpServers = [...options.mcpServers]
+  const mcpServersOf = (process: AgentProcess, { key }: Session): Array<McpServer> => [
+    ...options.mcpServers({
+      sessionKey: key,
+      takesHttp: process.hello.agentCapabilities?.mcpCapabilities?.http === true
+    })
+  ]
   /** What the agent offered last, in whatever session. */
   let offer: Choices.Offer = { config: [], modes: [] }
   let commands: Session["commands"] = []
@@ -133,7 +141,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const load = (process: AgentProcess, session: Session, acpId: string) =>
     Effect.gen(function* () {
       const capabilities = process.hello.agentCapabilities
-      const params = { sessionId: acpId, cwd: session.cwd, mcpServers }
+      const params = { sessionId: acpId, cwd: session.cwd, mcpServers: mcpServersOf(process, session) }
       process.adopt(acpId, session)
       if (capabilities?.sessionCapabilities?.resume != null) {
         const told = yield* process.ask((agent) => agent.request(methods.agent.session.resume, params))
@@ -148,7 +156,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
 
   const begin = Effect.fnUntraced(function* (process: AgentProcess, session: Session) {
     const told = yield* process.ask((agent) =>
-      agent.request(methods.agent.session.new, { cwd: session.cwd, mcpServers })
+      agent.request(methods.agent.session.new, { cwd: session.cwd, mcpServers: mcpServersOf(process, session) })
     )
     session.acpId = told.sessionId
     session.context = null

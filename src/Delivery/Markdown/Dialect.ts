@@ -68,16 +68,18 @@ const dialectOf = (name: string): Dialect | null => {
   return Object.hasOwn(known, key) ? known[key]! : null
 }
 
-/** A text whose marks would leave nothing is shown as it stands: what was said must be seen. */
-const orItself = (text: string, printed: Printed): Printed =>
-  printed.text.trim() === "" ? { ...printed, text } : printed
+/** Markdown that means the text itself, mark by mark. */
+const literal = (text: string): string => text.replaceAll(/[!-/:-@[-`{-~]/g, "\\$&")
 
 /** A text in the chat's dialect, with whatever its adapter needs beside it. */
 export const print = (dialect: string, text: string): Printed => {
   const found = dialectOf(dialect)
   if (found === null) return { text }
-  const { text: printed, ...beside } = found.print(text)
-  return orItself(text, { text: printed, formatting: { dialect: found.name, ...beside } })
+  const first = found.print(text)
+  // A text whose marks would leave nothing is shown as it stands: what was said must be seen.
+  const shown = first.text.trim() === "" && text.trim() !== "" ? found.print(literal(text)) : first
+  const { text: printed, ...beside } = shown
+  return { text: printed, formatting: { dialect: found.name, ...beside } }
 }
 
 /** A text without any marks, for a platform that refused them (`delivery O3`). */

@@ -195,12 +195,12 @@ const list = (node: List, place: Place): string => {
   return out
 }
 
-/** As many blank lines as were written, one at most, and the indentation of the line that follows; none before code. */
+/** As many blank lines as were written, one at most, and the indentation of the line that follows; none before code or a quotation. */
 const gap = (before: Positioned, after: RootContent | ListItem, source: string): string =>
   ((after.position?.start.line ?? 2) - (before.position?.end.line ?? 0) > 1 ? "\n\n" : "\n") + start(after, source)
 
 const start = (node: RootContent | ListItem, source: string): string =>
-  node.type === "code" ? "" : lead(source, from(node))
+  node.type === "code" || node.type === "blockquote" ? "" : lead(source, from(node))
 
 const blocks = (children: ReadonlyArray<RootContent>, place: Place): string => {
   let out = ""

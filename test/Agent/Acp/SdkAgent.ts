@@ -7,12 +7,18 @@ import { Readable, Writable } from "node:stream"
 import {
   agent,
   type AgentContext,
+  type McpServer,
   methods,
   ndJsonStream,
   type PromptRequest,
   type SessionConfigOption,
   type StopReason
 } from "@agentclientprotocol/sdk"
+
+import { Client as McpClient } from "@modelcontextprotocol/sdk/client/index.js"
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 
 const features = new Set((process.env["ACP_FEATURES"] ?? "").split(","))
 const log = (what: string, more: object = {}) => {
@@ -28,6 +34,7 @@ interface Session {
   model: string
   thought: string
   mode: string
+  mcp: McpServer | undefined
 }
 
 const sessions = new Map<string, Session>()
@@ -38,7 +45,8 @@ const fresh = (): Session => ({
   isCancelled: false,
   model: "small",
   thought: "low",
-  mode: "code"
+  mode: "code",
+  mcp: undefined
 })
 
 const config = (session: Session): Array<SessionConfigOption> => [
@@ -182,10 +190,31 @@ const run = async (client: AgentContext, request: PromptRequest, session: Sessio
       return "end_turn"
     case "refuse":
       return "refusal"
+    case "call":
+      await say(await useTool(session.mcp, rest[0] ?? "", rest.slice(1).join(" ") || "{}"))
+      return "end_turn"
     default:
       for (const piece of said.match(/.{1,4}/gs) ?? []) await say(piece)
       return "end_turn"
   }
+}
+
+/** One call over the server that the client offered, by the official client; says how it was reached. */
+const useTool = async (server: McpServer | undefined, name: string, args: string): Promise<string> => {
+  if (server === undefined) return "no tools"
+  const client = new McpClient({ name: "scripted", version: "1.0.0" })
+  const isHttp = "type" in server && server.type === "http"
+  if (isHttp) {
+    const headers = Object.fromEntries(server.headers.map(({ name, value }) => [name, value]))
+    const transport = new StreamableHTTPClientTransport(new URL(server.url), { requestInit: { headers } })
+    await client.connect(transport as Transport)
+  } else if ("command" in server) {
+    const env = Object.fromEntries(server.env.map(({ name, value }) => [name, value]))
+    await client.connect(new StdioClientTransport({ command: server.command, args: [...server.args], env }))
+  }
+  const result = await client.callTool({ name, arguments: JSON.parse(args) })
+  await client.close()
+  return `${isHttp ? "http" : "pipes"} ${JSON.stringify(result)}`
 }
 
 const find = (id: string): Session => {
@@ -202,6 +231,7 @@ agent({ name: "scripted" })
       agentCapabilities: {
         loadSession: features.has("load"),
         promptCapabilities: { image: true },
+        mcpCapabilities: { http: features.has("mcp-http") },
         sessionCapabilities: features.has("close") ? { close: {} } : {}
       }
     }
@@ -210,6 +240,7 @@ agent({ name: "scripted" })
     const sessionId = `acp-${process.pid}-${++begun}`
     const session = fresh()
     sessions.set(sessionId, session)
+    session.mcp = params.mcpServers[0]
     log("new", { sessionId, cwd: params.cwd, mcp: params.mcpServers.length })
     void commands(client, sessionId)
     return { sessionId, configOptions: config(session), modes: modes(session) }

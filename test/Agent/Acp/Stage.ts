@@ -57,7 +57,7 @@ export const withAgent = <A, E>(
       limits: more.limits ?? { processes: 2, sessions: 100 },
       workspace: stage.workspace,
       isolated: more.isolated ?? false,
-      mcpServers: []
+      mcpServers: () => []
     })
     return yield* body(stage).pipe(Effect.provide(layer))
   }).pipe(Effect.scoped)

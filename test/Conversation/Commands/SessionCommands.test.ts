@@ -4,7 +4,7 @@ import { Agent, AgentError, type AgentTurn } from "../../../src/Agent/Agent.ts"
 import { dispatch, session } from "../../../src/Conversation/Commands/CommandTexts.ts"
 import { wishOf } from "../../../src/Conversation/Commands/Compress.ts"
 import * as Texts from "../../../src/Conversation/Texts.ts"
-import { pass } from "../../support/Passing.ts"
+import { pass, until } from "../../support/Passing.ts"
 import { make } from "../Chat.ts"
 
 const photo = { ref: "https://files.test/1.png", kind: "image", mime: null, size: null, filename: null, caption: null }
@@ -90,7 +90,10 @@ describe("commands about conversations", () => {
       const chat = yield* make({ agent: shortening(heard) })
       yield* chat.say("/retry")
       yield* chat.say("look", { media: [photo], type: "photo" })
+      // Its file is looked for on a real disk.
+      yield* until(() => chat.texts().length === 2)
       yield* chat.say("/retry", { messageId: "again" })
+      yield* until(() => chat.texts().length === 3)
       yield* chat.say("/retry", { messageId: "again" })
       yield* chat.kill
       yield* chat.start
