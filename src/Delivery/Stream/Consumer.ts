@@ -139,8 +139,10 @@ export const make = (options: Options): Consumer => {
       Effect.catch((error) =>
         Effect.suspend(() => {
           failure(error)
-          // Surely nothing is there: what was written down as perhaps shown is taken back.
-          return isFirst && shownOf(act.ordinal) === null
+          // Surely nothing is there: what was written down as perhaps shown is taken back. After the end the row may have
+          // gone on without waiting, and repeated the preview under its key: then only its queue takes back.
+          const isOurs = !(rules.isKeyed && state.phase === "Done")
+          return isFirst && isOurs && shownOf(act.ordinal) === null
             ? Effect.catch(Effect.asVoid(journal.append([previewed(row.key, null)])), (failed) =>
                 Effect.logWarning("a preview was not taken back", failed)
               )
