@@ -60,12 +60,12 @@ const make: Effect.Effect<
     reopen: Effect.map(openWay(first.port, connector.port), (next) => {
       child = next.child
     }),
-    /** The first message ever may be answered together with a note to the agent. */
+    /** What the agent said, without the notices of the gateway and notes to the agent. */
     texts: (chatId: string) =>
       connector
         .chat(chatId)
         .texts()
-        .flatMap((text) => text.split("\n").slice(-1))
+        .flatMap((text) => /(?:^|\n)(first|second|third|while frozen|after)$/.exec(text)?.[1] ?? [])
   }
 })
 

@@ -169,7 +169,8 @@ const bridge = Effect.fnUntraced(function* (url: string, token: Redacted.Redacte
           Effect.sync(() => {
             if (isFirst) Deferred.doneUnsafe(started, Effect.void)
             pending--
-            lines.resume()
+            // A closed one does not take it.
+            if (!ended) lines.resume()
             finish()
           })
         )

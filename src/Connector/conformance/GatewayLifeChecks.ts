@@ -74,7 +74,7 @@ const life: ReadonlyArray<GatewayCheck> = [
         connector.script.status = null
         yield* stage.shows("down", "third while down", 45)
         for (const word of ["first", "second", "third"]) yield* once(stage, "down", `${word} while down`)
-        const order = connector.texts("down").map((text) => text.split(" ")[0])
+        const order = connector.texts("down").flatMap((text) => /(\w+) while down/.exec(text)?.[1] ?? [])
         yield* expect(order.join() === "first,second,third", () => `the order is ${order.join()}`)
       })
   },

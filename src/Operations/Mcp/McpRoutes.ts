@@ -4,7 +4,7 @@
  */
 import { ByteSize, Effect, Layer, type Redacted } from "effect"
 import { McpProtocol, McpServer } from "effect/ai"
-import { HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpIncomingMessage, HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { TurnRecords } from "../../Storage/TurnRecords.ts"
 import { problem } from "../HttpProblem.ts"
 import { version } from "../Version.ts"

@@ -18,7 +18,6 @@ import {
 import { Client as McpClient } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 
 const features = new Set((process.env["ACP_FEATURES"] ?? "").split(","))
 const log = (what: string, more: object = {}) => {
@@ -207,7 +206,7 @@ const useTool = async (server: McpServer | undefined, name: string, args: string
   if (isHttp) {
     const headers = Object.fromEntries(server.headers.map(({ name, value }) => [name, value]))
     const transport = new StreamableHTTPClientTransport(new URL(server.url), { requestInit: { headers } })
-    await client.connect(transport as Transport)
+    await client.connect(transport)
   } else if ("command" in server) {
     const env = Object.fromEntries(server.env.map(({ name, value }) => [name, value]))
     await client.connect(new StdioClientTransport({ command: server.command, args: [...server.args], env }))
