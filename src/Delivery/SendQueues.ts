@@ -3,17 +3,18 @@
  * settling and the order of rows; never sends a confirmed row again (law 3). Rows wait here in small number: the table is
  * the truth, and what does not fit is read again.
  */
-import { Clock, Context, Deferred, Duration, Effect, FiberSet, Layer, Metric, Schedule, type Scope } from "effect"
+import { Clock, Context, Duration, Effect, FiberSet, Layer, Metric, Schedule, type Scope } from "effect"
 import { DeliveryAmbiguous, DeliveryMaxAgeHours, DeliverySendsInFlight } from "../Config/GatewaySettings.ts"
 import { Settings } from "../Config/Settings.ts"
 import * as DeadTargets from "../Storage/DeadTargets.ts"
 import { Journal } from "../Storage/Journal.ts"
-import { Outbox, type OutboxRow, type Preview, previewed, progressed, restOfTurn } from "../Storage/Outbox.ts"
+import { Outbox, type OutboxRow, type Preview, progressed, restOfTurn } from "../Storage/Outbox.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
 import * as Attempt from "./Attempt.ts"
 import * as ClosedWindows from "./ClosedWindows.ts"
 import * as MeteredOutlet from "./MeteredOutlet.ts"
 import type { Outlet } from "./Outlet.ts"
+import * as Previews from "./Previews.ts"
 import * as SendBudget from "./SendBudget.ts"
 
 /** Rows of one send queue in memory; more are read from the table when these have left. */
@@ -23,12 +24,6 @@ const queueBound = 500
 const totalBound = 10_000
 const sweepEvery = Duration.seconds(5)
 const sweepLimit = 500
-
-/** How long a row waits for the answer to its preview where a repeat shows nothing twice, and where it would. */
-const heldRepeatable = Duration.seconds(5)
-const heldUnknown = Duration.minutes(2)
-/** Outcomes of previews whose rows have not ended; without the oldest its row goes by what its turn knew at the end. */
-const toldBound = 10_000
 
 /** Under flood control it is dropped: what it shows is soon out of date (law 9). */
 const isChrome = (kind: OutboxRow["kind"]): boolean => kind === "commentary" || kind === "tool"
@@ -132,9 +127,7 @@ export class SendQueues extends Context.Service<
       const awaiting = new Set<() => void>()
       const watched = new Map<string, Set<(sent: boolean, messageId: string | null) => void>>()
       const withdrawn = new Set<string>()
-      const holds = new Map<string, Deferred.Deferred<Preview | null>>()
-      /** What came of previews, until their rows end: it may be known before the row is offered or has its turn. */
-      const told = new Map<string, Preview | null>()
+      const previews = Previews.make(journal)
 
       const total = (): number => {
         let rows = 0
@@ -182,7 +175,7 @@ export class SendQueues extends Context.Service<
         queue.rows.splice(queue.rows.indexOf(row), 1)
         link.keys.delete(row.key)
         link.ended.add(row.key)
-        told.delete(row.key)
+        previews.forget(row.key)
       }
 
       /** The row has come to its end; later texts of its turn share a bad one (`delivery O2`). */
@@ -228,40 +221,10 @@ export class SendQueues extends Context.Service<
           )
         })
 
-      /** A send or edit of its preview may be under way: what came of that decides how the row is sent. */
-      const asShown = (link: Link, row: OutboxRow): Effect.Effect<OutboxRow> => {
-        const known = told.get(row.key)
-        if (known !== undefined) return goingBy(row, known)
-        const held = holds.get(row.key)
-        if (held === undefined) return Effect.succeed(row)
-        const isRepeatable =
-          link.outlet.capabilities(Attempt.targetOf(row)).settle === "key" || (row.preview?.messageId ?? null) !== null
-        return Effect.flatMap(
-          Effect.timeoutOption(Deferred.await(held), isRepeatable ? heldRepeatable : heldUnknown),
-          (outcome) => {
-            if (outcome._tag === "Some") return goingBy(row, outcome.value)
-            // The row goes on as if it may be shown; what is told later must not change that.
-            holds.delete(row.key)
-            return Effect.succeed(row)
-          }
-        )
-      }
-
-      /**
-       * Disk and memory say the same before the row leaves: whether its key stands for the preview or for the final text
-       * must be known after a crash too, because a platform that has seen the key ignores the text that comes with it.
-       */
-      const goingBy = (row: OutboxRow, preview: Preview | null): Effect.Effect<OutboxRow> =>
-        preview !== null || row.preview === null
-          ? Effect.succeed({ ...row, preview })
-          : journal.commit([previewed(row.key, null)]).pipe(
-              Effect.as({ ...row, preview }),
-              Effect.catch((error) => Effect.as(Effect.logWarning("a preview was not taken back", error.message), row))
-            )
-
       /** Tries the head of a queue until it has come to its end. */
       const send = Effect.fnUntraced(function* (link: Link, queue: SendQueue, head: OutboxRow) {
-        let row = yield* asShown(link, head)
+        const { settle } = link.outlet.capabilities(Attempt.targetOf(head))
+        let row = yield* previews.asShown(head, settle === "key")
         while (true) {
           if (isChrome(row.kind) && link.budget.isAsleep(Attempt.targetOf(row))) {
             return yield* end(link, queue, head, { row: { ...row, state: "superseded" }, messageId: null, error: null })
@@ -477,20 +440,7 @@ export class SendQueues extends Context.Service<
             look()
             return Effect.sync(() => awaiting.delete(look))
           }),
-        hold: (key) => {
-          const held = Deferred.makeUnsafe<Preview | null>()
-          holds.set(key, held)
-          told.delete(key)
-          return (preview) => {
-            if (holds.get(key) === held) {
-              holds.delete(key)
-              told.set(key, preview)
-              const [oldest] = told.size > toldBound ? told.keys() : []
-              if (oldest !== undefined) told.delete(oldest)
-            }
-            Deferred.doneUnsafe(held, Effect.succeed(preview))
-          }
-        },
+        hold: previews.hold,
         settled: (key) => watching(key, (sent) => sent),
         shownAs: (key) => watching(key, (_, messageId) => messageId),
         withdraw: (row) =>
