@@ -7,6 +7,7 @@ import path from "node:path"
 import { Duration } from "effect"
 import { accessSettings } from "../src/Access/KnownSettings.ts"
 import { agentSettings } from "../src/Agent/AgentSettings.ts"
+import { McpUrl } from "../src/Cli/Mcp.ts"
 import { gatewaySettings } from "../src/Config/GatewaySettings.ts"
 import { outgoingSettings } from "../src/Config/Outgoing.ts"
 import type { Setting } from "../src/Config/Setting.ts"
@@ -52,7 +53,7 @@ const table = (settings: ReadonlyArray<Setting<unknown>>): string =>
 const tables: Readonly<Record<string, ReadonlyArray<Setting<unknown>>>> = {
   gateway: gatewaySettings,
   display: [...Object.values(displaySettings), TerminalCwd],
-  agents: agentSettings,
+  agents: [...agentSettings, McpUrl],
   relay: relaySettings,
   policy: Object.values(Policy.settingsOf("PLATFORM")),
   outgoing: outgoingSettings,

@@ -5,6 +5,7 @@
 import { Effect } from "effect"
 import { accessSettings } from "../Access/KnownSettings.ts"
 import { agentSettings } from "../Agent/AgentSettings.ts"
+import { McpUrl } from "./Mcp.ts"
 import { ConfigError, type ConfigProblem } from "../Config/ConfigError.ts"
 import { outgoingSettings } from "../Config/Outgoing.ts"
 import { gatewaySettings } from "../Config/GatewaySettings.ts"
@@ -24,6 +25,7 @@ export const knownSettings: ReadonlyArray<Setting<unknown>> = [
   ...Object.values(displaySettings),
   TerminalCwd,
   ...agentSettings,
+  McpUrl,
   ...outgoingSettings,
   ...commandSettings,
   ...sessionSettings,

@@ -14,7 +14,12 @@ import * as Globals from "./Globals.ts"
 import * as Status from "./Status.ts"
 
 /** Where the tools are, for a process that was started without the home of the gateway. */
-const McpUrl = Setting.make({ env: "SWITCHBOARD_MCP_URL", kind: Setting.optionalText, default: null, description: "" })
+export const McpUrl = Setting.make({
+  env: "SWITCHBOARD_MCP_URL",
+  kind: Setting.optionalText,
+  default: null,
+  description: "address of the tools, for `mcp` outside of the gateway's home"
+})
 
 const maxLine = 1024 * 1024
 /** Calls under way; further lines wait. */

@@ -121,6 +121,7 @@ export class Journal extends Context.Service<
 
       const settle = (entries: ReadonlyArray<Entry>, groups: ReadonlyArray<Group>) =>
         Effect.suspend(() => {
+          committingSince = null
           const found = index(groups)
           for (const entry of entries) {
             entry.resume?.(Exit.succeed(entry.writes.map((write) => take(found, write))))

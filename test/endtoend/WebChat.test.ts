@@ -192,13 +192,34 @@ layer(Chromium.layer, { excludeTestServices: true, timeout: "90 seconds" })("the
       Effect.gen(function* () {
         const { page } = yield* open
         yield* say(page, "!ask Which? | red | blue")
-        const question = /^agent: ❓ Which\?.*red.*blue/
-        yield* reads(page, [/^you: !ask .*\[answered\]$/, question])
+        const question = /^agent: ❓ Which\?/
+        yield* reads(page, [/^you: !ask .*\[running\]$/, question])
         yield* say(page, "2")
-        const conversation = [/^you: !ask .*\[answered\]$/, question, "you: 2 [answered]", "agent: blue"]
+        const conversation = [/^you: !ask .*\[answered\]$/, question, /^you: 2 \[(taken|answered)\]$/, "agent: blue"]
         yield* reads(page, conversation)
         yield* stillReads(page, conversation)
         assert.isFalse(yield* act(() => page.locator("#stop").isVisible()))
+      }),
+    bound
+  )
+
+  it.effect(
+    "asks for approval with buttons: one press, and the agent goes on",
+    () =>
+      Effect.gen(function* () {
+        const { page } = yield* open
+        yield* say(page, "!approve rm -rf y")
+        const prompt = /^agent: ⚠️ The agent asks to run:.*rm -rf y/
+        yield* reads(page, ["you: !approve rm -rf y [running]", prompt])
+        yield* act(() => page.locator(".options button").first().click())
+        const conversation = [
+          "you: !approve rm -rf y [answered]",
+          prompt,
+          /^you: Once \[(taken|answered)\]$/,
+          "agent: once"
+        ]
+        yield* reads(page, conversation)
+        yield* stillReads(page, conversation)
       }),
     bound
   )
@@ -209,14 +230,14 @@ layer(Chromium.layer, { excludeTestServices: true, timeout: "90 seconds" })("the
       Effect.gen(function* () {
         const { page } = yield* open
         yield* say(page, "!approve rm -rf x")
-        const prompt = /^agent: ⚠️ The agent asks to run:.*rm -rf x.*\/deny$/
-        yield* reads(page, ["you: !approve rm -rf x [answered]", prompt])
+        const prompt = /^agent: ⚠️ The agent asks to run:.*rm -rf x/
+        yield* reads(page, ["you: !approve rm -rf x [running]", prompt])
         yield* say(page, "/deny")
         const conversation = [
           "you: !approve rm -rf x [answered]",
           prompt,
           "you: /deny [answered]",
-          "agent: Denied.",
+          "agent: ❌ Denied.",
           "agent: deny"
         ]
         yield* reads(page, conversation)
@@ -254,14 +275,19 @@ layer(Chromium.layer, { excludeTestServices: true, timeout: "90 seconds" })("the
         const tool = ["you: !tool search something [answered]", 'agent: ⚙️ search: "something"', "agent: something"]
         yield* reads(page, tool)
         yield* say(page, "!media https://example.com/a.png")
-        const link = ["you: !media https://example.com/a.png [answered]", "agent: https://example.com/a.png"]
+        const link = ["you: !media https://example.com/a.png [answered]", "agent: 🖼 a.png"]
         yield* reads(page, [...tool, ...link])
         assert.strictEqual(
           yield* act(() => page.locator(".message.theirs .bubble a").last().getAttribute("href")),
           "https://example.com/a.png"
         )
         yield* say(page, "!media /etc/passwd")
-        yield* reads(page, [...tool, ...link, "you: !media /etc/passwd [answered]", /^agent: 📎 File: passwd/])
+        yield* reads(page, [
+          ...tool,
+          ...link,
+          "you: !media /etc/passwd [answered]",
+          /^agent: ⚠️ Could not be sent: passwd/
+        ])
         const shown = (yield* act(() => transcript(page))).filter((line) => line.startsWith("agent:"))
         assert.notInclude(shown.join("\n"), "/etc")
         assert.deepStrictEqual(problems, [])
