@@ -28,7 +28,10 @@ export const make = (rate: Rate | null): Meter => {
   let wakesAt = 0
   return {
     // Whole milliseconds: who sleeps for a part of one is too early by a clock that has none.
-    readyAt: (now) => Math.ceil(Math.max(fullAt - slack, wakesAt, now)),
+    readyAt: (now) => {
+      const at = Math.max(fullAt - slack, wakesAt)
+      return at <= now ? now : Math.ceil(at)
+    },
     take: (now) => {
       fullAt = Math.max(fullAt, now) + interval
     },
