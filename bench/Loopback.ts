@@ -3,6 +3,7 @@
  * without socket or second process. For benchmarks only.
  */
 import { Effect, Layer, SubscriptionRef } from "effect"
+import type { Agent } from "../src/Agent/Agent.ts"
 import * as Echo from "../src/Agent/Echo.ts"
 import { Settings } from "../src/Config/Settings.ts"
 import { coreOf } from "../src/Gateway.ts"
@@ -19,14 +20,17 @@ export interface Loopback {
   readonly take: Intake["Service"]["take"]
   /** Called for every message that is sent. */
   onSend: (chatId: string) => void
+  /** Called for every text that a chat shows, sent or edited. */
+  onShown: (chatId: string, text: string) => void
 }
 
 const state: AdapterState = { status: "connected", detail: null, lastIn: 0, lastOut: 0, reconnects: 0 }
 
-const registration = (loopback: {
-  onSend: (chatId: string) => void
+interface Holder extends Pick<Loopback, "onSend" | "onShown"> {
   take: Intake["Service"]["take"] | null
-}): Registration => ({
+}
+
+const registration = (loopback: Holder, edit: boolean): Registration => ({
   name: "relay",
   label: "Loopback",
   make: Effect.gen(function* () {
@@ -45,19 +49,20 @@ const registration = (loopback: {
           maxLength: 4096,
           lengthUnit: "utf16",
           dialect: "plain",
-          edit: false,
+          edit,
           typing: false,
-          streaming: false,
+          streaming: edit,
           settle: "key"
         }),
-        send: ({ target }) =>
+        send: ({ target, text }) =>
           Effect.callback((resume) => {
             setImmediate(() => {
               resume(Effect.succeed({ messageId: "1" }))
               loopback.onSend(target.chatId)
+              loopback.onShown(target.chatId, text)
             })
           }),
-        edit: () => Effect.void,
+        edit: ({ target, text }) => Effect.sync(() => loopback.onShown(target.chatId, text)),
         typing: () => Effect.void
       }
     }
@@ -66,15 +71,16 @@ const registration = (loopback: {
 })
 
 /** Builds the core over the given storage; ends with the scope. */
-export const make = Effect.fnUntraced(function* (storage: "memory" | { readonly file: string }) {
-  const holder: { onSend: (chatId: string) => void; take: Intake["Service"]["take"] | null } = {
-    onSend: () => {},
-    take: null
-  }
+export const make = Effect.fnUntraced(function* (
+  storage: "memory" | { readonly file: string },
+  /** Its answers are shown while they grow. */
+  streaming?: Layer.Layer<Agent>
+) {
+  const holder: Holder = { onSend: () => {}, onShown: () => {}, take: null }
   const context = yield* Layer.build(
     coreOf({ lanes: Lanes.layerLocal, journal: Journal.layer }).pipe(
-      Layer.provide(Registry.layer([registration(holder)])),
-      Layer.provide(Echo.layer),
+      Layer.provide(Registry.layer([registration(holder, streaming !== undefined)])),
+      Layer.provide(streaming ?? Echo.layer),
       Layer.provideMerge(
         Database.layer(storage === "memory" ? { storage, filename: "" } : { storage: "sqlite", filename: storage.file })
       ),
@@ -89,6 +95,12 @@ export const make = Effect.fnUntraced(function* (storage: "memory" | { readonly 
     },
     set onSend(f) {
       holder.onSend = f
+    },
+    get onShown() {
+      return holder.onShown
+    },
+    set onShown(f) {
+      holder.onShown = f
     }
   }
   return { loopback, context }

@@ -2,7 +2,7 @@
  * What the agent does in one turn, and what of it is seen meanwhile: typing, preview, tool lines, questions (`conversation`
  * K, G, A, C). It ends with the agent's outcome; nothing here ends the turn or its Inbox row.
  */
-import { Clock, Context, Duration, Effect, Layer, type Scope, Stream } from "effect"
+import { Clock, Context, Duration, Effect, FiberSet, Layer, type Scope, Stream } from "effect"
 import { Agent, type AgentError, type AgentEvent, type AgentRun, type Answer } from "../Agent/Agent.ts"
 import {
   AgentClarifyTimeout,
@@ -19,8 +19,17 @@ import type { Named } from "../Delivery/Attachments.ts"
 import * as DisplaySettings from "../Delivery/DisplaySettings.ts"
 import { MediaCache } from "../Delivery/MediaCache.ts"
 import type { Outlet } from "../Delivery/Outlet.ts"
+import { measureOf } from "../Delivery/Markdown/Dialect.ts"
+import * as Reply from "../Delivery/Reply.ts"
 import { SendQueues } from "../Delivery/SendQueues.ts"
+import { head } from "../Delivery/Splitter.ts"
+import * as Consumer from "../Delivery/Stream/Consumer.ts"
+import * as Machine from "../Delivery/Stream/Machine.ts"
+import { withoutThoughts } from "../Delivery/Stream/Visible.ts"
+import { length } from "../Delivery/TextLength.ts"
+import { contentHash } from "../Delivery/IdempotencyKey.ts"
 import type { Media, MessageEvent } from "../Message/MessageEvent.ts"
+import { SendError } from "../Message/SendError.ts"
 import type { InboxRow } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
 import type { OutboxRow } from "../Storage/Outbox.ts"
@@ -29,7 +38,7 @@ import { Transcript } from "../Storage/Transcript.ts"
 import * as Answers from "./Answers.ts"
 import { Approvals } from "./Approvals.ts"
 import { prepare as prepareWith } from "./Preparation.ts"
-import * as Preview from "./Preview.ts"
+import * as Progress from "./Progress.ts"
 import { type Prompt, Prompts } from "./Prompts.ts"
 import { ContextPrompts } from "./ContextPrompt.ts"
 import type { Run } from "./Run.ts"
@@ -40,6 +49,12 @@ import * as Voice from "./Voice.ts"
 import { Watch } from "./Watch.ts"
 
 const historyBound = 200
+/** Characters of an agent's thoughts that are kept. */
+const mostThoughts = 64 * 1024
+/** How long a message of progress is waited for before it counts as not to be edited. */
+const progressPatience = Duration.minutes(5)
+/** Left in a message that grows for the end of a fence. */
+const fenceRoom = 8
 
 /** What a turn has come to before it is stored. */
 export interface Produced {
@@ -73,9 +88,10 @@ export class AgentCall extends Context.Service<
   {
     /** Runs the agent to its end; closing the scope cancels it. */
     readonly produce: (run: Run) => Effect.Effect<Produced, AgentError, Scope.Scope>
-    /** What the preview shows, without its cursor; `null` = surely nothing. */
-    readonly shown: (run: Run) => string | null
-    readonly withoutCursor: (text: string) => string
+    /** What is shown no longer grows; gives what had still to be said below it. */
+    readonly finish: (run: Run) => ReadonlyArray<Effect.Effect<void>>
+    /** What becomes of the messages that are shown (`Machine.ending`). */
+    readonly ending: (run: Run, answer: string | null) => Machine.Ending
     /** Hands a message to the running agent of a session; `false`: none runs, or it takes none. */
     readonly steer: (sessionKey: string, row: InboxRow) => Effect.Effect<boolean>
   }
@@ -99,11 +115,11 @@ export class AgentCall extends Context.Service<
       const approvalTimeout = yield* settings.get(ApprovalsGatewayTimeout)
       const approvalsMode = yield* settings.follow(ApprovalsMode)
       const streaming = yield* settings.get(StreamingEnabled)
-      const previewSettings: Preview.PreviewSettings = {
-        interval: Duration.toMillis(yield* settings.get(StreamingEditInterval)),
-        threshold: yield* settings.get(StreamingBufferThreshold),
-        cursor: yield* settings.get(StreamingCursor)
-      }
+      const interval = Duration.toMillis(yield* settings.get(StreamingEditInterval))
+      const threshold = yield* settings.get(StreamingBufferThreshold)
+      const cursor = yield* settings.get(StreamingCursor)
+      const senders = yield* FiberSet.make<void>()
+      const fork = yield* FiberSet.runtime(senders)<never>()
       const clock = yield* Clock.Clock
       const prepare = (event: MessageEvent) => Effect.provideService(prepareWith(event), MediaCache, cache)
       const display = yield* DisplaySettings.read
@@ -113,6 +129,77 @@ export class AgentCall extends Context.Service<
         Effect.catch(Effect.asVoid(voice.say(run, said)), (error) =>
           Effect.logWarning("an interim message was not stored", error.message)
         )
+
+      /** Below what was said before it (`delivery B12`, Z18). */
+      const below = (run: Run, show: Effect.Effect<void>, isChrome: boolean) =>
+        run.stream === null ? show : run.stream.below(show, isChrome)
+
+      /** A complete text of its own; what was streamed already is only brought to its end (`delivery B13`). */
+      const comment = (run: Run, text: string): Effect.Effect<void> => {
+        run.bubble = null
+        if (run.stream?.hasSaid(text) === true) return below(run, Effect.void, true)
+        const cause = `${run.cause}:${run.interim++}`
+        return below(run, interject(run, { kind: "commentary", cause, text, notify: false }), false)
+      }
+
+      /** One message of progress, edited in place; `say` begins it below what was said before. */
+      const progress = (run: Run): Progress.Progress =>
+        Progress.make({
+          clock,
+          say: (text, tell) => {
+            const said: Voice.Said = {
+              kind: "tool",
+              cause: `${run.cause}:${run.interim++}`,
+              text,
+              notify: false,
+              replyTo: null
+            }
+            const [row] = voice.rows(run, said)
+            const id = row === undefined ? Effect.succeed(null) : queues.shownAs(row.key)
+            // Watched before it may leave: its confirmation can come at once.
+            fork(
+              Effect.map(Effect.timeoutOption(id, progressPatience), (found) =>
+                tell(found._tag === "Some" ? found.value : null)
+              )
+            )
+            return below(run, interject(run, said), true)
+          },
+          edit: (messageId, text) =>
+            run.outlet === null || run.isStopped
+              ? Effect.fail(new SendError({ kind: "unsupported", message: "the turn was stopped" }))
+              : run.outlet.edit({
+                  key: `${run.cause}:progress:${contentHash(text)}`,
+                  target: run.target,
+                  messageId,
+                  text,
+                  final: false
+                }),
+          fork: (effect) => void fork(effect)
+        })
+
+      const toolLine = (run: Run, line: string, gathers: boolean): Effect.Effect<void> =>
+        Effect.suspend(() => {
+          const { bubble } = run
+          const lines = Progress.withLine(bubble?.lines ?? Progress.noLines, line)
+          const isNew = !gathers || bubble === null || Progress.isFull(lines, run.capabilities.maxLength)
+          const current = isNew
+            ? { progress: progress(run), lines: Progress.withLine(Progress.noLines, line) }
+            : { ...bubble, lines }
+          run.bubble = current
+          return Effect.flatMap(current.progress.show(Progress.textOf(current.lines)), (isShown) => {
+            if (isShown || isNew) return Effect.void
+            run.bubble = null
+            return toolLine(run, line, gathers)
+          })
+        })
+
+      const planned = (run: Run, text: string): Effect.Effect<void> =>
+        Effect.suspend(() => {
+          const plan = (run.plan ??= progress(run))
+          return Effect.map(plan.show(text), (isShown) => {
+            if (!isShown) run.plan = null
+          })
+        })
 
       /** A prompt that reaches nobody must not hold the agent up (`conversation A3`, C1). */
       const undelivered = (rows: ReadonlyArray<OutboxRow>) => {
@@ -207,6 +294,7 @@ export class AgentCall extends Context.Service<
               yield* agentRun.answer(event.promptId, answer)
             })
         }
+        run.bubble = null
         const said = saidOf(run, event, prompt)
         prompt.takesText = said.prompt === undefined
         run.prompts++
@@ -220,7 +308,11 @@ export class AgentCall extends Context.Service<
           Effect.flatMap((failed) => (failed ? giveUp("undeliverable") : Effect.void)),
           Effect.forkScoped({ startImmediately: true })
         )
-        yield* interject(run, said)
+        yield* below(
+          run,
+          Effect.suspend(() => (prompts.of(turn.sessionKey).includes(prompt) ? interject(run, said) : Effect.void)),
+          true
+        )
         const timeout = event._tag === "Question" ? clarifyTimeout : approvalTimeout
         // Without a limit a question waits (`conversation C5`).
         if (Duration.toMillis(timeout) > 0) {
@@ -263,7 +355,13 @@ export class AgentCall extends Context.Service<
           streaming: DisplaySettings.resolve(display, platform, "streaming"),
           tools: DisplaySettings.resolve(display, platform, "tool_progress"),
           previewLength: DisplaySettings.resolve(display, platform, "tool_preview_length"),
-          interim: DisplaySettings.showsInterim(display, platform)
+          interim: DisplaySettings.showsInterim(display, platform),
+          reasoning: DisplaySettings.resolve(display, platform, "show_reasoning"),
+          // A second run repeats its lines under the keys of the first, one by one.
+          gathers:
+            DisplaySettings.resolve(display, platform, "tool_progress_grouping") === "accumulate" &&
+            run.capabilities.edit &&
+            turn.row.starts === 0
         }
         const streams =
           run.outlet !== null && run.capabilities.edit && (shown.streaming ?? streaming ?? run.capabilities.streaming)
@@ -272,30 +370,20 @@ export class AgentCall extends Context.Service<
           run.lastActive = clock.currentTimeMillisUnsafe()
           switch (event._tag) {
             case "Final":
-              text = event.text
+              text = withoutThoughts(event.text, true)
               return Effect.void
             case "TextDelta":
-              return streams && run.outlet !== null ? grow(run, run.outlet, event.text) : Effect.void
+              if (streams && run.outlet !== null) grow(run, run.outlet, event.text)
+              return Effect.void
             case "Commentary":
-              if (!shown.interim) return Effect.void
-              return interject(run, {
-                kind: "commentary",
-                cause: `${run.cause}:${run.interim++}`,
-                text: event.text,
-                notify: false
-              })
+              return shown.interim ? comment(run, event.text) : Effect.void
             case "ToolStarted": {
               const isSame = run.lastTool === event.tool
               run.lastTool = event.tool
               run.tool = event.tool
               if (shown.tools === "off" || (shown.tools === "new" && isSame)) return Effect.void
-              return interject(run, {
-                kind: "tool",
-                cause: `${run.cause}:${run.interim++}`,
-                text: Texts.toolLine(event.tool, event.preview, shown.previewLength),
-                notify: false,
-                replyTo: null
-              })
+              const length = shown.tools === "verbose" && shown.previewLength === 0 ? Infinity : shown.previewLength
+              return toolLine(run, Texts.toolLine(event.tool, event.preview, length), shown.gathers)
             }
             case "Usage":
               run.usage = event.usage
@@ -305,8 +393,12 @@ export class AgentCall extends Context.Service<
               if (run.tool === event.tool) run.tool = null
               return Effect.void
             case "Reasoning":
-            case "Plan":
+              if (shown.reasoning) run.reasoning = (run.reasoning + event.text).slice(0, mostThoughts)
               return Effect.void
+            case "Plan":
+              return shown.tools === "off" || event.entries.length === 0
+                ? Effect.void
+                : planned(run, Texts.plan(event.entries))
             case "Attachment":
               return Effect.sync(() => {
                 run.attachments.push({ ref: event.ref, caption: event.caption })
@@ -319,32 +411,63 @@ export class AgentCall extends Context.Service<
         return { text, attachments: run.attachments }
       })
 
-      const grow = Effect.fnUntraced(function* (run: Run, outlet: Outlet, delta: string) {
-        if (run.preview === null) {
-          const [row] = voice.rows(run, { kind: "final", text: "…" })
-          if (row === undefined) return
-          run.preview = yield* Preview.make({
-            outlet,
-            capabilities: run.capabilities,
-            settings: previewSettings,
-            row,
-            canShow: () => outlet.isUp() && queues.isIdle(outlet.link, row.queue)
-          }).pipe(Effect.provideService(Journal, journal))
+      const rulesOf = ({ capabilities, target }: Run): Machine.Rules => {
+        const { dialect, lengthUnit: unit, maxLength, settle } = capabilities
+        // Matrix shows edits as they are: no cursor there (`delivery` Stream consumer).
+        const mark = target.platform === "matrix" ? "" : cursor
+        const limit = Math.max(1, Math.min(Reply.limitOf(capabilities), maxLength - length(mark, unit) - fenceRoom))
+        const print = measureOf(dialect)
+        // What grows is shown as it stands, and printed at its end: it has to fit both ways.
+        const convert =
+          print &&
+          ((text: string) => {
+            const printed = print(text)
+            return length(printed, unit) > length(text, unit) ? printed : text
+          })
+        return {
+          interval,
+          threshold,
+          cursor: mark,
+          isKeyed: settle === "key",
+          head: (text) => head(text, { limit, unit, convert })
         }
-        run.preview.push(delta)
-      })
+      }
 
-      const withoutCursor = (text: string): string =>
-        (text.endsWith(previewSettings.cursor) ? text.slice(0, text.length - previewSettings.cursor.length) : text) ||
-        "…"
+      const grow = (run: Run, outlet: Outlet, delta: string): void => {
+        run.stream ??= Consumer.make({
+          outlet,
+          journal,
+          clock,
+          rules: rulesOf(run),
+          earlier: run.earlier,
+          rowOf: (ordinal) =>
+            voice.rows(run, {
+              kind: "final",
+              text: "…",
+              ordinal,
+              replyTo: ordinal === 0 ? run.turn.row.event.messageId : null
+            })[0] ?? null,
+          canShow: (queue) => queues.isIdle(outlet.link, queue),
+          hold: queues.hold,
+          fork: (effect) => void fork(effect)
+        })
+        // What comes below a bubble closes it (`delivery E4`).
+        run.bubble = null
+        run.stream.push(delta)
+      }
 
       return {
         produce,
-        shown: (run) => {
-          const shown = run.preview?.shown() ?? null
-          return shown === null ? null : withoutCursor(shown.text)
+        finish: (run) => {
+          if (run.stream === null || run.ended !== null) return []
+          const { state, waiting } = run.stream.finish()
+          run.ended = state
+          return waiting
         },
-        withoutCursor,
+        ending: (run, answer) => {
+          const rules = rulesOf(run)
+          return Machine.ending(run.ended ?? Machine.initial(rules, run.earlier), answer, rules.cursor)
+        },
         steer: (sessionKey, row) =>
           Effect.suspend(() => {
             const found = running.get(sessionKey)

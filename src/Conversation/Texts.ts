@@ -118,6 +118,19 @@ export const toolLine = (tool: string, preview: string | null, length = 0): stri
   return `⚙️ ${tool}: "${shown.length > most ? `${shown.slice(0, most - 3).join("")}...` : shown.join("")}"`
 }
 
+export const plan = (
+  entries: ReadonlyArray<{ readonly text: string; readonly status: "pending" | "running" | "done" }>
+): string =>
+  `📋 Plan\n${entries.map(({ status, text }) => `${{ pending: "☐", running: "▶", done: "☑" }[status]} ${text}`).join("\n")}`
+
+/** At most 15 lines of them, then how many there were more (`conversation N3`). */
+export const thoughts = (reasoning: string): string => {
+  const lines = reasoning.trim().split("\n")
+  const fence = "`".repeat(Math.max(3, ...Array.from(reasoning.matchAll(/`+/g), ([run]) => run.length + 1)))
+  const more = lines.length > 15 ? `\n… ${lines.length - 15} more lines` : ""
+  return `💭\n${fence}\n${lines.slice(0, 15).join("\n")}\n${fence}${more}`
+}
+
 /** A file where the chat takes none: its address, or its name, never a path of this machine (`delivery M11`). */
 export const attachment = ({ caption, filename, kind, ref }: MediaPart): string => {
   if (/^https?:\/\//i.test(ref)) return caption === null ? ref : `${caption}\n${ref}`
@@ -127,6 +140,8 @@ export const attachment = ({ caption, filename, kind, ref }: MediaPart): string 
 
 export const tooLongForChat =
   "⚠️ The rest is too long for this chat, and it did not take the file. Ask me for a part of it."
+/** In place of a message that cannot be taken back. */
+export const gone = "…"
 export const filesFollow = "📎"
 export const wholeInFile = "… The whole answer is in the file."
 

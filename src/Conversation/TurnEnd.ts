@@ -16,8 +16,8 @@ export interface Enclosed {
 }
 
 export interface TurnEnd {
-  /** What is shown, one text after the other; empty = nothing. */
-  readonly texts: ReadonlyArray<string>
+  /** What is said, one text after the other; empty = nothing, and `null` = what is shown already stays. */
+  readonly texts: ReadonlyArray<string> | null
   /** Files that follow the texts, in their order. */
   readonly media?: ReadonlyArray<Enclosed>
   /** `exchange`: both sides. `unanswered`: the user's message alone. `nothing`: neither. */

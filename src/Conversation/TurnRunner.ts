@@ -25,7 +25,7 @@ import { TurnGate } from "../Session/TurnGate.ts"
 import type { StopReason, Turn } from "../Session/Turns.ts"
 import { Inbox, type InboxRow, started } from "../Storage/Inbox.ts"
 import { Journal } from "../Storage/Journal.ts"
-import { Outbox, type OutboxRow } from "../Storage/Outbox.ts"
+import { Outbox, type OutboxRow, type Preview } from "../Storage/Outbox.ts"
 import { headed } from "./Background.ts"
 import { AgentCall, type Produced } from "./AgentCall.ts"
 import type { Run } from "./Run.ts"
@@ -37,6 +37,9 @@ import { type Occasion, Voice } from "./Voice.ts"
 const longest = 1024 * 1024
 /** Left for the line that points to a file. */
 const headRoom = 80
+/** Messages of an earlier run that are looked for. */
+const mostEarlier = 100
+const noPreviews: ReadonlyArray<Preview> = []
 /** Processes that may die with the same turn before it is set aside (`session U5`). */
 const maxStarts = 3
 /** A link that is not there yet (the start of the gateway) is waited for; then its defaults must do. */
@@ -92,23 +95,32 @@ export class TurnRunner extends Context.Service<
       /** What the turn's end says, as rows: texts, then files; the first takes the place of what is shown already. */
       const replyRows = (run: Run, { media = [], texts }: TurnEnd.TurnEnd): ReadonlyArray<OutboxRow> => {
         const out: Array<OutboxRow> = []
-        const preview = run.preview?.shown() ?? null
-        const add = (said: { readonly text: string; readonly media?: MediaPart }) =>
+        const add = (said: { readonly text: string; readonly media?: MediaPart; readonly indicators?: boolean }) =>
           out.push(
             ...voice.rows(run, {
               kind: "final",
               ...said,
               ordinal: out.length,
-              preview: out.length === 0 ? preview : null,
               replyTo: out.length === 0 ? run.turn.row.event.messageId : null
             })
           )
-        for (const text of texts) add({ text })
+        const [answer = "", ...others] = texts ?? []
         // What is shown can become a text, never a file.
-        if (texts.length === 0 && media.length > 0 && preview !== null) add({ text: Texts.filesFollow })
+        const first = answer === "" && media.length > 0 && isShowing(run) ? Texts.filesFollow : answer
+        const { previews, texts: said } = calls.ending(run, texts === null ? null : first)
+        for (const text of said) add({ text, indicators: said.length === 1 })
+        for (const text of others) add({ text })
+        while (out.length < previews.length) {
+          const from = out.length
+          add({ text: Texts.gone })
+          out[from] = { ...out[from]!, payload: { ...out[from]!.payload, removes: true, notify: false } }
+        }
         for (const enclosed of media) add(enclosed)
-        return out
+        // By ordinal alone: what a message shows is replaced by its row, whatever the texts are.
+        return out.map((row) => ({ ...row, preview: previews[row.ordinal] ?? null }))
       }
+
+      const isShowing = (run: Run): boolean => calls.ending(run, "").previews.length > 0
 
       /** Stores the turn's end with everything that belongs to it (`session B1`); gives the rows that may leave now. */
       const conclude = Effect.fnUntraced(function* (run: Run, end: TurnEnd.TurnEnd) {
@@ -175,12 +187,14 @@ export class TurnRunner extends Context.Service<
 
       const concludeReply = Effect.fnUntraced(function* (run: Run, { attachments, text }: Produced) {
         if (yield* isSilent(run, text)) {
-          return yield* conclude(run, { texts: shownOnly(run), transcript: "exchange", answer: text })
+          return yield* conclude(run, { texts: [], transcript: "exchange", answer: text })
         }
         const { row, sessionKey } = run.turn
         const reply = yield* files.of(text, attachments)
         const said = reply.refused.length === 0 ? reply.text : `${reply.text}\n\n${Texts.notSent(reply.refused)}`.trim()
-        const whole = said === "" ? said : headed(sessionKey, row.event.text, withFooter(run, said))
+        const thought =
+          run.reasoning.trim() === "" || said === "" ? said : `${Texts.thoughts(run.reasoning)}\n\n${said}`
+        const whole = said === "" ? said : headed(sessionKey, row.event.text, withFooter(run, thought))
         const enclosed = reply.media.map((media) => ({ media, text: Texts.attachment(media) }))
         const { media, texts } = yield* fitting(run, whole, enclosed)
         const isNothing = texts.length === 0 && media.length === 0
@@ -266,18 +280,13 @@ export class TurnRunner extends Context.Service<
         })
       })
 
-      /** Parts that were shown stay, without cursor; the rest is thrown away (`conversation Y2`, `delivery F5`). */
-      const shownOnly = (run: Run): ReadonlyArray<string> => {
-        const shown = calls.shown(run) ?? run.orphan
-        return shown === null ? [] : [shown]
-      }
-
       const concludeStopped = (run: Run, reason: StopReason | null) =>
         // Nothing is stored of a turn that the gateway's own end cut off: its message runs again (`session U3a`).
         reason === null || reason === "shutdown"
           ? Effect.succeed([])
           : conclude(run, {
-              texts: shownOnly(run),
+              // Parts that were shown stay, without cursor (`conversation Y2`, `delivery F5`).
+              texts: null,
               transcript: reason === "reset" ? "nothing" : "unanswered",
               answer: "",
               note: `stopped: ${reason}`,
@@ -290,37 +299,44 @@ export class TurnRunner extends Context.Service<
           ...occasion,
           turn,
           outlet,
-          preview: null,
+          stream: null,
+          ended: null,
           attachments: [],
           interim: 0,
           lastActive: now(),
           isStuck: false,
+          isStopped: false,
           tool: null,
           usage: null,
           lastTool: null,
+          bubble: null,
+          plan: null,
+          reasoning: "",
           prompts: 0,
           promptTokens: null,
           steered: [],
-          orphan: turn.row.starts === 0 ? null : yield* orphanOf(occasion)
+          earlier: turn.row.starts === 0 ? [] : yield* earlierOf(occasion)
         }
       })
 
-      /** A preview of an earlier run that a process did not survive: it ends with this one, whatever this one says. */
-      const orphanOf = (occasion: Occasion): Effect.Effect<string | null> => {
-        const [first] = voice.rows(occasion, { kind: "final", text: "…" })
-        return first === undefined
-          ? Effect.succeed(null)
-          : outbox.find(first.key).pipe(
-              Effect.map((row) =>
-                row?.state === "preview" && row.preview !== null ? calls.withoutCursor(row.preview.text) : null
-              ),
-              Effect.catch((error) =>
-                Effect.as(Effect.logWarning("an earlier preview could not be read", error.message), null)
-              )
-            )
-      }
+      /** Previews of an earlier run that a process did not survive: they end with this one, whatever this one says. */
+      const earlierOf = Effect.fnUntraced(
+        function* (occasion: Occasion): Effect.fn.Return<ReadonlyArray<Preview>, { readonly message: string }> {
+          const found: Array<Preview> = []
+          while (found.length < mostEarlier) {
+            const [row] = voice.rows(occasion, { kind: "final", text: "…", ordinal: found.length })
+            const stored = row === undefined ? null : yield* outbox.find(row.key)
+            if (stored?.state !== "preview" || stored.preview === null) break
+            found.push(stored.preview)
+          }
+          return found
+        },
+        Effect.catch((error) =>
+          Effect.as(Effect.logWarning("an earlier preview could not be read", error.message), noPreviews)
+        )
+      )
 
-      const awaitOutlet = (link: string): Effect.Effect<Outlet | null> => {
+      const served = (link: string): Effect.Effect<Outlet | null> => {
         const outlet = queues.outlet(link)
         return outlet !== null
           ? Effect.succeed(outlet)
@@ -329,6 +345,14 @@ export class TurnRunner extends Context.Service<
               Effect.map((found) => (found._tag === "Some" ? found.value : null))
             )
       }
+
+      /** After a start a link has to come up before it says what its chats take; an earlier run may have shown things there. */
+      const awaitOutlet = ({ row }: Turn): Effect.Effect<Outlet | null> =>
+        row.starts === 0
+          ? served(row.link)
+          : Effect.tap(served(row.link), (outlet) =>
+              outlet === null || outlet.isUp() ? Effect.void : Effect.timeoutOption(outlet.awaitUp, linkPatience)
+            )
 
       type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
@@ -342,7 +366,17 @@ export class TurnRunner extends Context.Service<
       const attempt = (run: Run, restore: Restore): Effect.Effect<void> =>
         restore(Effect.scoped(calls.produce(run))).pipe(
           Effect.exit,
-          Effect.flatMap((exit) => store(concludeExit(run, exit)))
+          Effect.flatMap((exit) => {
+            const waiting = calls.finish(run)
+            run.isStopped = Exit.isFailure(exit)
+            const stored = store(concludeExit(run, exit))
+            return waiting.length === 0 || run.isStopped
+              ? stored
+              : Effect.andThen(
+                  Effect.forEach(waiting, (show) => show, { discard: true }),
+                  stored
+                )
+          })
         )
 
       /** What a turn waits for before its agent starts; stopped there, its message has come to its end all the same. */
@@ -443,7 +477,7 @@ export class TurnRunner extends Context.Service<
               return Effect.ensuring(
                 Effect.flatMap(isStillOwed(turn), (isOwed) =>
                   isOwed
-                    ? once(turn, restore(awaitOutlet(turn.row.link)), (outlet) =>
+                    ? once(turn, restore(awaitOutlet(turn)), (outlet) =>
                         Effect.flatMap(runOf(turn, outlet), (run) => begin(run, restore))
                       )
                     : Effect.logInfo("a message was dropped before its turn began", { inbox: turn.row.id })

@@ -41,6 +41,7 @@ export const make = (row: OutboxRow, context: Context): Effect.Effect<Outcome> =
     if (context.clock.currentTimeMillisUnsafe() - row.createdAt > context.maxAge)
       return Effect.succeed(ended(row, "dead"))
     const { settle } = context.outlet.capabilities(targetOf(row))
+    if (row.payload.removes === true) return takeAway(row, context, settle === "key")
     return settle !== "key" && isUnknown(row) && !isEdit(row)
       ? settleUnknown(row, context)
       : carryOut(row, context, settle === "key")
@@ -87,7 +88,7 @@ const isEdit = (row: OutboxRow): boolean =>
 const isUnknown = (row: OutboxRow): boolean =>
   row.state === "ambiguous" ||
   row.state === "sending" ||
-  (row.preview !== null && !row.payload.marked && row.payload.pieces === undefined)
+  (row.preview !== null && row.preview.isExact !== true && !row.payload.marked && row.payload.pieces === undefined)
 
 /** The platform cannot tell whether it arrived: say it once more and say so, or hold it (`delivery O4`). */
 const settleUnknown = (row: OutboxRow, context: Context): Effect.Effect<Outcome> => {
@@ -144,6 +145,23 @@ const markSending = (row: OutboxRow, context: Context): Effect.Effect<void, Send
       Effect.asVoid
     )
 
+/** A preview that nothing takes the place of; what surely cannot be reached is left alone. */
+const takeAway = (row: OutboxRow, context: Context, keyed: boolean): Effect.Effect<Outcome> => {
+  const { outlet } = context
+  const { preview } = row
+  if (preview === null || (preview.messageId === null && (!keyed || preview.isExact === true)))
+    return Effect.succeed(ended(row, "superseded"))
+  const target = targetOf(row)
+  const gone = (messageId: string) =>
+    outlet.remove?.({ target, messageId }) ??
+    outlet.edit({ key: `${row.key}:gone`, target, messageId, text: row.payload.text, final: true })
+  return idOfPreview(row, preview, outlet).pipe(
+    Effect.flatMap((messageId) => (messageId === null ? Effect.void : gone(messageId))),
+    Effect.as(ended(row, "sent")),
+    Effect.catch((error) => (isGone(error) ? Effect.succeed(ended(row, "sent")) : failed(row, error, context)))
+  )
+}
+
 /** What was to be edited is not there: deleted by a person, or too old. */
 const isGone = (error: SendError): boolean => error.kind === "not_found" || error.kind === "unsupported"
 
@@ -165,6 +183,13 @@ const say = (row: OutboxRow, outlet: Outlet, keyed: boolean): Effect.Effect<stri
       outlet.send({ key, target, ...printed, replyTo, notify: payload.notify, ...waysOf(row) }),
       (receipt) => receipt.messageId
     )
+  // Confirmed, letter for letter: there is nothing left to say.
+  if (
+    preview?.isExact === true &&
+    preview.text === printed.text &&
+    (printed.formatting === undefined || preview.messageId === null)
+  )
+    return Effect.succeed(preview.messageId)
   const rich = richSend(row, outlet)
   const whole = Effect.catchIf(
     rich === null

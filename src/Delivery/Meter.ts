@@ -27,7 +27,11 @@ export const make = (rate: Rate | null): Meter => {
   let fullAt = 0
   let wakesAt = 0
   return {
-    readyAt: (now) => Math.max(fullAt - slack, wakesAt, now),
+    // Whole milliseconds: who sleeps for a part of one is too early by a clock that has none.
+    readyAt: (now) => {
+      const at = Math.max(fullAt - slack, wakesAt)
+      return at <= now ? now : Math.ceil(at)
+    },
     take: (now) => {
       fullAt = Math.max(fullAt, now) + interval
     },

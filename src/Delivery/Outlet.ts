@@ -171,6 +171,8 @@ export interface Outlet {
   readonly settle: () => Settle
   readonly send: (request: SendRequest) => Effect.Effect<SendReceipt, SendError>
   readonly edit: (request: EditRequest) => Effect.Effect<void, SendError>
+  /** Takes a message off the screen; absent = it cannot, and the message is edited to as good as nothing. */
+  readonly remove?: (request: { readonly target: Target; readonly messageId: string }) => Effect.Effect<void, SendError>
   /** Shows the typing indicator for a few seconds. Cosmetic: callers ignore its failure. */
   readonly typing: (target: Target) => Effect.Effect<void, SendError>
   /** Ends the indicator where the platform shows it until told (`relay L4`). */

@@ -48,6 +48,8 @@ export interface ReplyOptions {
   readonly at: number
   /** Kind of the capability that the message came with (`relay P3`). */
   readonly followUp?: string
+  /** ` (i/n)` behind each of several chunks; default true. */
+  readonly indicators?: boolean
   /** The row is this file; `text` stands for it where the platform takes none. */
   readonly media?: Payload["media"]
   /** The row asks with these buttons; `text` is the question with a numbered list. */
@@ -62,13 +64,22 @@ export const keyOf = (options: Pick<ReplyOptions, "installation" | "cause" | "ki
 const numberOf = (cause: string): number => Number(/^\w+:(\d+)/.exec(cause)?.[1] ?? 0)
 
 /** A text in pieces that the chat takes, each measured as its dialect prints it; at most one more than `most`. */
-export const chunksOf = (text: string, capabilities: Capabilities, most?: number): ReadonlyArray<string> => {
-  const { dialect, lengthUnit: unit, maxLength, settle } = capabilities
-  const limit = Math.max(1, settle === "key" ? maxLength : maxLength - length(repeatMark, unit))
+export const chunksOf = (
+  text: string,
+  capabilities: Capabilities,
+  most?: number,
+  indicators?: boolean
+): ReadonlyArray<string> => {
+  const { dialect, lengthUnit: unit } = capabilities
+  const limit = limitOf(capabilities)
   return surelyFits(dialect, text, limit, unit)
     ? [text]
-    : split(text, { limit, unit, convert: measureOf(dialect), most })
+    : split(text, { limit, unit, convert: measureOf(dialect), most, indicators })
 }
+
+/** Longest text of one row: where a repeat has to be marked, with room for the mark. */
+export const limitOf = ({ lengthUnit, maxLength, settle }: Capabilities): number =>
+  Math.max(1, settle === "key" ? maxLength : maxLength - length(repeatMark, lengthUnit))
 
 /** Messages that one answer may be, before it is sent as a file (`delivery C9` h; Discord's number is its own). */
 export const mostChunks = (platform: string): number => (platform === "discord" ? 8 : 20)
@@ -77,9 +88,9 @@ export const mostChunks = (platform: string): number => (platform === "discord" 
 export const bare = (chunk: string): string => chunk.replace(/\s{1,2}\(\d+\/\d+\)$/, "")
 
 /** What stands for a file is one row with it, whatever its length. */
-const textsOf = ({ capabilities, media, text }: ReplyOptions): ReadonlyArray<string> => {
+const textsOf = ({ capabilities, indicators, media, text }: ReplyOptions): ReadonlyArray<string> => {
   if (text.trim() === "") return []
-  return media === undefined ? chunksOf(text, capabilities) : [text]
+  return media === undefined ? chunksOf(text, capabilities, undefined, indicators) : [text]
 }
 
 /** None for a text of nothing but white space: it is never sent (`delivery R8`). */

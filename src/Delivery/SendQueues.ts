@@ -8,12 +8,13 @@ import { DeliveryAmbiguous, DeliveryMaxAgeHours, DeliverySendsInFlight } from ".
 import { Settings } from "../Config/Settings.ts"
 import * as DeadTargets from "../Storage/DeadTargets.ts"
 import { Journal } from "../Storage/Journal.ts"
-import { Outbox, type OutboxRow, progressed, restOfTurn } from "../Storage/Outbox.ts"
+import { Outbox, type OutboxRow, type Preview, progressed, restOfTurn } from "../Storage/Outbox.ts"
 import type { Write } from "../Storage/BatchStatement.ts"
 import * as Attempt from "./Attempt.ts"
 import * as ClosedWindows from "./ClosedWindows.ts"
 import * as MeteredOutlet from "./MeteredOutlet.ts"
 import type { Outlet } from "./Outlet.ts"
+import * as Previews from "./Previews.ts"
 import * as SendBudget from "./SendBudget.ts"
 
 /** Rows of one send queue in memory; more are read from the table when these have left. */
@@ -99,6 +100,10 @@ export class SendQueues extends Context.Service<
     readonly settled: (key: string) => Effect.Effect<boolean>
     /** Takes back a row that has not left yet; one that is on its way stays what it becomes. */
     readonly withdraw: (row: OutboxRow) => Effect.Effect<void>
+    /** Completes when the row has come to its end: the id of its message, `null` = it is not shown, or has none. */
+    readonly shownAs: (key: string) => Effect.Effect<string | null>
+    /** A send or edit of this row's preview begins; the row waits until it is told what the preview shows then. */
+    readonly hold: (key: string) => (preview: Preview | null) => void
     /** Completes when every row has left, or the time is up; says how many rows are still in memory. */
     readonly flush: (timeout: Duration.Duration) => Effect.Effect<number>
     /** Chats that are not tried for the time being (`delivery T11`). */
@@ -120,8 +125,9 @@ export class SendQueues extends Context.Service<
       const windows = ClosedWindows.make()
       const links = new Map<string, Link>()
       const awaiting = new Set<() => void>()
-      const watched = new Map<string, Set<(sent: boolean) => void>>()
+      const watched = new Map<string, Set<(sent: boolean, messageId: string | null) => void>>()
       const withdrawn = new Set<string>()
+      const previews = Previews.make(journal)
 
       const total = (): number => {
         let rows = 0
@@ -169,6 +175,7 @@ export class SendQueues extends Context.Service<
         queue.rows.splice(queue.rows.indexOf(row), 1)
         link.keys.delete(row.key)
         link.ended.add(row.key)
+        previews.forget(row.key)
       }
 
       /** The row has come to its end; later texts of its turn share a bad one (`delivery O2`). */
@@ -177,7 +184,7 @@ export class SendQueues extends Context.Service<
           remove(link, queue, head)
           const at = clock.currentTimeMillisUnsafe()
           const { row } = outcome
-          for (const tell of watched.get(row.key) ?? []) tell(row.state === "sent")
+          for (const tell of watched.get(row.key) ?? []) tell(row.state === "sent", outcome.messageId)
           const writes: Array<Write> = [
             progressed({
               row,
@@ -216,7 +223,8 @@ export class SendQueues extends Context.Service<
 
       /** Tries the head of a queue until it has come to its end. */
       const send = Effect.fnUntraced(function* (link: Link, queue: SendQueue, head: OutboxRow) {
-        let row = head
+        const { settle } = link.outlet.capabilities(Attempt.targetOf(head))
+        let row = yield* previews.asShown(head, settle === "key")
         while (true) {
           if (isChrome(row.kind) && link.budget.isAsleep(Attempt.targetOf(row))) {
             return yield* end(link, queue, head, { row: { ...row, state: "superseded" }, messageId: null, error: null })
@@ -343,6 +351,19 @@ export class SendQueues extends Context.Service<
           )
         )
 
+      const watching = <A>(key: string, of: (sent: boolean, messageId: string | null) => A): Effect.Effect<A> =>
+        Effect.callback<A>((resume) => {
+          const tell = (sent: boolean, messageId: string | null) => resume(Effect.succeed(of(sent, messageId)))
+          const others = watched.get(key)
+          if (others === undefined) watched.set(key, new Set([tell]))
+          else others.add(tell)
+          return Effect.sync(() => {
+            const left = watched.get(key)
+            left?.delete(tell)
+            if (left?.size === 0) watched.delete(key)
+          })
+        })
+
       return {
         serve: Effect.fnUntraced(function* (outlet) {
           const workers = yield* FiberSet.make<void>()
@@ -419,18 +440,9 @@ export class SendQueues extends Context.Service<
             look()
             return Effect.sync(() => awaiting.delete(look))
           }),
-        settled: (key) =>
-          Effect.callback<boolean>((resume) => {
-            const tell = (sent: boolean) => resume(Effect.succeed(sent))
-            const others = watched.get(key)
-            if (others === undefined) watched.set(key, new Set([tell]))
-            else others.add(tell)
-            return Effect.sync(() => {
-              const left = watched.get(key)
-              left?.delete(tell)
-              if (left?.size === 0) watched.delete(key)
-            })
-          }),
+        hold: previews.hold,
+        settled: (key) => watching(key, (sent) => sent),
+        shownAs: (key) => watching(key, (_, messageId) => messageId),
         withdraw: (row) =>
           Effect.suspend(() => {
             for (const link of links.values()) if (link.keys.has(row.key)) withdrawn.add(row.key)

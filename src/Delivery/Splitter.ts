@@ -49,3 +49,19 @@ export const split = (text: string, options: SplitOptions): ReadonlyArray<string
     digits = digitsOf(count)
   }
 }
+
+/**
+ * The first message of a text that still grows: its chunk without indicator, where the rest begins, and the fence or table
+ * header that goes on there; `null` = the text fits.
+ */
+export const head = (
+  text: string,
+  { convert, limit, unit }: Pick<SplitOptions, "limit" | "unit" | "convert">
+): { readonly chunk: string; readonly to: number; readonly reopened: string } | null => {
+  const whole = length(text, unit)
+  if (convert === undefined ? whole <= limit : whole <= 4 * limit && length(convert(text), unit) <= limit) return null
+  const [first, second] = plan(read(text), { limit, unit, digits: 0, convert, most: 1 })
+  return first === undefined || second === undefined
+    ? null
+    : { chunk: render(text, first, ""), to: second.from, reopened: second.open }
+}

@@ -74,13 +74,20 @@ export const Payload = Schema.Struct({
       plain: Schema.optionalKey(Schema.Boolean)
     })
   ),
+  /** What its preview shows is to go: nothing is said in its place. */
+  removes: Schema.optionalKey(Schema.Boolean),
   media: Schema.optionalKey(MediaPart),
   prompt: Schema.optionalKey(PromptPart)
 })
 export type Payload = typeof Payload.Type
 
 /** What may already be on the screen of this row: written before it is sent, `messageId` once the platform confirmed it. */
-export const Preview = Schema.Struct({ text: Schema.String, messageId: Schema.NullOr(Schema.String) })
+export const Preview = Schema.Struct({
+  text: Schema.String,
+  messageId: Schema.NullOr(Schema.String),
+  /** The platform confirmed exactly this text last. Stored only where it gave no id, so that it cannot have changed. */
+  isExact: Schema.optionalKey(Schema.Boolean)
+})
 export type Preview = typeof Preview.Type
 
 export interface OutboxRow {

@@ -12,7 +12,7 @@ import { GatewayControls } from "../../src/Conversation/Commands/GatewayControls
 import * as Expiry from "../../src/Conversation/Expiry.ts"
 import type { Prompts } from "../../src/Conversation/Prompts.ts"
 import { conversation } from "../../src/Gateway.ts"
-import type { Capabilities } from "../../src/Delivery/Outlet.ts"
+import type { Capabilities, Outlet } from "../../src/Delivery/Outlet.ts"
 import { Attachments } from "../../src/Delivery/Attachments.ts"
 import { MediaCache } from "../../src/Delivery/MediaCache.ts"
 import { SendQueues } from "../../src/Delivery/SendQueues.ts"
@@ -62,12 +62,14 @@ export class Chat {
     Intake | Lanes | SendQueues | Journal | Inbox | Transcript | SessionStore | Sessions | Prompts | GatewayControls
   >
   readonly database: Database["Service"]
+  private readonly outlet: Outlet | null
   /** The link is not served: as in the first moment of a process. */
   serves = true
 
   constructor(database: Context.Context<Database>, options: ChatOptions, faults: Faults) {
     this.faults = faults
     this.database = Context.get(database, Database)
+    this.outlet = options.outlet ?? null
     this.platform = new ScriptedOutlet(options.capabilities ?? { ...keyed, streaming: false })
     this.process = Layer.mergeAll(IntakeLive.layer, Revocation.layer).pipe(
       Layer.provideMerge(Layer.mergeAll(Lanes.layerLocal, Strangers.layer)),
@@ -125,7 +127,9 @@ export class Chat {
 
   readonly serve: Effect.Effect<void> = Effect.suspend(() =>
     Effect.andThen(
-      this.get(SendQueues).serve(this.platform.outlet()).pipe(Effect.provideService(Scope.Scope, this.life!.scope)),
+      this.get(SendQueues)
+        .serve(this.outlet ?? this.platform.outlet())
+        .pipe(Effect.provideService(Scope.Scope, this.life!.scope)),
       quiet
     )
   )
@@ -248,6 +252,8 @@ export interface ChatOptions {
   readonly capabilities?: Capabilities
   readonly settings?: Readonly<Record<string, unknown>>
   readonly agent?: Layer.Layer<Agent>
+  /** Takes the place of the scripted platform. */
+  readonly outlet?: Outlet
 }
 
 export const make = Effect.fnUntraced(function* (

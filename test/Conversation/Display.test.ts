@@ -23,7 +23,8 @@ const shown = Effect.fnUntraced(function* (
   display: Readonly<Record<string, unknown>>,
   ...events: ReadonlyArray<AgentEvent>
 ) {
-  const settings = Object.fromEntries(Object.entries(display).map(([key, value]) => [`display.${key}`, value]))
+  const given = { tool_progress_grouping: "separate", ...display }
+  const settings = Object.fromEntries(Object.entries(given).map(([key, value]) => [`display.${key}`, value]))
   const chat = yield* Chat.make({ capabilities, settings, agent: telling(...events) })
   yield* chat.say("go")
   return chat.platform.texts()

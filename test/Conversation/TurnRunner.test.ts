@@ -180,7 +180,7 @@ describe("a turn", () => {
     Effect.gen(function* () {
       const chat = yield* make()
       yield* chat.hand("!sleep 100 patience")
-      yield* quiet
+      yield* pass("50 millis", "10 millis")
       chat.faults.refuse = new SqlError.SqlError({
         reason: new SqlError.ConnectionError({ cause: new Error("full"), message: "full", operation: "execute" })
       })

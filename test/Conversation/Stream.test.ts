@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Latch } from "effect"
 import { repeatMark } from "../../src/Delivery/Attempt.ts"
+import { SendError } from "../../src/Message/SendError.ts"
 import { pass, quiet } from "../support/Passing.ts"
-import { keyed, marking } from "../support/ScriptedOutlet.ts"
+import { keyed, marking, ScriptedOutlet } from "../support/ScriptedOutlet.ts"
 import { type Chat, make } from "./Chat.ts"
 
 const text = "one two three four five six seven eight nine ten"
@@ -88,22 +89,76 @@ describe("a growing reply", () => {
     )
   }
 
-  it.effect("in one transaction with its preview the final still counts", () =>
+  /** The preview's intention and the turn's end gather behind a slow disk, and are stored in one transaction. */
+  const endedWithItsPreview = Effect.fnUntraced(function* (chat: Chat) {
+    yield* chat.say(`!stream 5 400 ${text}`)
+    yield* pass("1100 millis", "50 millis")
+    chat.faults.writers.closeUnsafe()
+    yield* Effect.forkChild(chat.hand("somebody else", { chat: "2" }))
+    yield* pass("3 seconds", "50 millis")
+    chat.faults.writers.openUnsafe()
+  })
+
+  for (const capabilities of [keyed, marking]) {
+    it.effect(`in one transaction with its preview the final is all that is sent (${capabilities.settle})`, () =>
+      Effect.gen(function* () {
+        const chat = yield* make({ capabilities })
+        yield* endedWithItsPreview(chat)
+        yield* pass("10 seconds", "100 millis")
+        assert.deepStrictEqual(
+          chat.platform.sent.filter((call) => call.chat === "1").map(({ op, text }) => [op, text]),
+          [["send", text]]
+        )
+        assert.deepStrictEqual(
+          (yield* finals(chat)).map(({ state }) => state),
+          ["sent", "sent"]
+        )
+      })
+    )
+  }
+
+  it.effect("in one transaction with its preview the final is shown whole, also if the process dies then", () =>
     Effect.gen(function* () {
       const chat = yield* make({ capabilities: keyed })
-      yield* chat.say(`!stream 5 400 ${text}`)
-      // The preview's intention and the turn's end gather behind a slow disk.
-      yield* pass("1100 millis", "50 millis")
-      chat.faults.writers.closeUnsafe()
-      yield* Effect.forkChild(chat.hand("somebody else", { chat: "2" }))
-      yield* pass("3 seconds", "50 millis")
-      chat.faults.writers.openUnsafe()
+      chat.platform.script = ({ chat }) => (chat === "1" ? "shown, then silence" : "ok")
+      yield* endedWithItsPreview(chat)
+      yield* pass("1 second", "100 millis")
+      yield* chat.kill
+      chat.platform.script = () => "ok"
+      yield* chat.start
       yield* pass("10 seconds", "100 millis")
       assert.deepStrictEqual(chat.texts(), [text])
-      assert.deepStrictEqual(
-        (yield* finals(chat)).map(({ state }) => state),
-        ["sent", "sent"]
-      )
+    })
+  )
+
+  it.effect("that no longer waits for its preview is shown whole, also if that is refused and the process dies", () =>
+    Effect.gen(function* () {
+      const platform = new ScriptedOutlet(keyed)
+      const outlet = platform.outlet()
+      let sends = 0
+      const chat = yield* make({
+        outlet: {
+          ...outlet,
+          send: (request) =>
+            Effect.suspend(() =>
+              sends++ > 0
+                ? outlet.send(request)
+                : Effect.andThen(
+                    Effect.sleep("10 seconds"),
+                    Effect.fail(new SendError({ kind: "rate_limited", message: "later" }))
+                  )
+            )
+        }
+      })
+      platform.script = () => "shown, then silence"
+      yield* chat.say(`!stream 5 400 ${text}`)
+      yield* pass("15 seconds", "100 millis")
+      assert.strictEqual(sends, 2)
+      yield* chat.kill
+      platform.script = () => "ok"
+      yield* chat.start
+      yield* pass("10 seconds", "100 millis")
+      assert.deepStrictEqual(platform.texts(), [text])
     })
   )
 
@@ -203,6 +258,22 @@ describe("a growing reply", () => {
         long
       )
       for (const chunk of chat.texts()) assert.isAtMost(chunk.length, 200)
+    })
+  )
+
+  it.effect("over several messages, killed at any moment: it ends whole and once, with nothing beside it", () =>
+    Effect.gen(function* () {
+      const words = Array.from({ length: 120 }, (_, n) => `word${n}`).join(" ")
+      for (let moment = 500; moment < 6500; moment += 700) {
+        const chat = yield* make({ capabilities: { ...keyed, maxLength: 300 } })
+        yield* chat.say(`!stream 60 100 ${words}`)
+        yield* pass(`${moment} millis`, "50 millis")
+        yield* chat.kill
+        yield* chat.start
+        yield* pass("30 seconds", "100 millis")
+        const shown = chat.texts().map((text) => text.replace(/\s*\(\d+\/\d+\)$/, ""))
+        assert.strictEqual(shown.join(" "), words, `killed after ${moment} ms`)
+      }
     })
   )
 })
